@@ -1,0 +1,1 @@
+"""Process boundaries: what git and the user start."""

@@ -1,0 +1,14 @@
+"""`git-lepton`: goes straight to the filter when git asks for it, and to the commands otherwise."""
+
+from __future__ import annotations
+
+import sys
+
+
+def main() -> int:
+    """Run the program that the arguments name. Returns the exit code (see `git_lepton.errors`)."""
+    if sys.argv[1:2] == ["filter-process"]:
+        from git_lepton.entry.filter_process import main as run
+    else:
+        from git_lepton.entry.cli import main as run
+    return run(sys.argv[1:])

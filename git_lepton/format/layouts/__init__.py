@@ -1,0 +1,1 @@
+"""Where the tensors lie in a file: one reader for each file format."""

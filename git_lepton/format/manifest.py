@@ -1,0 +1,76 @@
+"""The ordered chunks that rebuild one object (docs/format.md, section 4)."""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+import xxhash
+
+from git_lepton.errors import CorruptData, WrongUse
+from git_lepton.format.identifiers import ChunkId, ObjectId
+
+MAX_CHUNK_BYTES = 16 * 1024 * 1024
+_MAGIC = b"LMAN"
+_VERSION = 1
+_HEAD = struct.Struct("<4sB3x32sQI4x")  # magic, version, oid, size, count
+_ENTRY = struct.Struct("<32sI")  # chunk id, raw length
+_CHECK = struct.Struct("<Q")  # XXH3 of all before it
+
+
+class BadManifest(CorruptData):
+    """These bytes are no manifest."""
+
+
+class UnknownManifestVersion(WrongUse):
+    """A manifest of a version that this program does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestEntry:
+    """One chunk of an object: its name and its raw length in bytes."""
+
+    chunk: ChunkId
+    length: int
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The chunks of one object, in file order. Raises BadManifest if they do not add up to `size`."""
+
+    oid: ObjectId
+    size: int
+    entries: tuple[ManifestEntry, ...]
+
+    def __post_init__(self) -> None:
+        if any(not 0 < entry.length <= MAX_CHUNK_BYTES for entry in self.entries):
+            raise BadManifest(f"the manifest of {self.oid} has a chunk of a length outside 1 to {MAX_CHUNK_BYTES} bytes")
+        if not self.entries or sum(entry.length for entry in self.entries) != self.size:
+            raise BadManifest(f"the chunks in the manifest of {self.oid} do not add up to its {self.size} bytes")
+
+    def encode(self) -> bytes:
+        parts = [_HEAD.pack(_MAGIC, _VERSION, self.oid.raw, self.size, len(self.entries))]
+        parts += [_ENTRY.pack(entry.chunk.raw, entry.length) for entry in self.entries]
+        body = b"".join(parts)
+        return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """The manifest these bytes are; `encode` gives them back. Raises BadManifest or UnknownManifestVersion."""
+    if len(data) < _HEAD.size + _ENTRY.size + _CHECK.size or data[:4] != _MAGIC:
+        raise BadManifest("these bytes are not a manifest")
+    if data[4] != _VERSION:
+        raise UnknownManifestVersion(
+            f"this manifest has version {data[4]}; this git-lepton knows {_VERSION}", "Install a newer git-lepton."
+        )
+    _, _, oid, size, count = _HEAD.unpack_from(data)
+    end = _HEAD.size + count * _ENTRY.size
+    if len(data) != end + _CHECK.size:
+        raise BadManifest("this manifest is cut short or too long")
+    if _CHECK.unpack_from(data, end)[0] != xxhash.xxh3_64_intdigest(data[:end]):
+        raise BadManifest("this manifest is damaged: its checksum does not match")
+    pairs = _ENTRY.iter_unpack(data[_HEAD.size : end])
+    manifest = Manifest(ObjectId(oid), size, tuple(ManifestEntry(ChunkId(chunk), length) for chunk, length in pairs))
+    if manifest.encode() != data:
+        raise BadManifest("this manifest is not in its canonical encoding")
+    return manifest

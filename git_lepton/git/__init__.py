@@ -1,0 +1,1 @@
+"""Git's own protocols and repositories."""

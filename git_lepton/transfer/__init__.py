@@ -1,0 +1,1 @@
+"""Moving chunks between the local store and a server."""
