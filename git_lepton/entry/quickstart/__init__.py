@@ -1,0 +1,1 @@
+"""`git lepton quickstart`: the whole story on one machine, with a real model on real data."""
