@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -18,7 +19,7 @@ class Network:
 
     def __init__(self, seed: int, layers: Sequence[int] = LAYERS) -> None:
         rng = np.random.default_rng(seed)
-        sizes = list(zip(layers[:-1], layers[1:], strict=True))
+        sizes = list(pairwise(layers))
         self.weights: list[Floats] = [
             (rng.standard_normal(size, dtype=np.float32) * np.float32(np.sqrt(2 / size[0]))) for size in sizes
         ]

@@ -51,8 +51,9 @@ class Sandbox:
         """Start the embedded server on a free port of this machine. Raises WrongUse if the server is not installed."""
         if importlib.util.find_spec("uvicorn") is None or importlib.util.find_spec("lepton_server") is None:
             raise WrongUse("the quickstart needs the server, which is not installed", "pip install 'git-lepton[server]'")
-        identity = "[user]\n\tname = Quickstart\n\temail = quickstart@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
-        (self.folder / "gitconfig").write_text(identity, encoding="utf-8")
+        identity = "[user]\n\tname = Quickstart\n\temail = quickstart@example.org\n"
+        settings = "[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
+        (self.folder / "gitconfig").write_text(identity + settings, encoding="utf-8")
         command = [sys.executable, "-m", "lepton_server.command", "serve", "--data", str(self.data), "--port", "0"]
         with self.log.open("wb") as log:
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)

@@ -1,0 +1,1 @@
+"""Sizes and times beside the peers, in the same run: `python -m benchmarks` (docs/benchmarks.md)."""

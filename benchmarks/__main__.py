@@ -1,0 +1,41 @@
+"""`python -m benchmarks [--scratch DIR] [--rounds N]` prints a table for docs/benchmarks.md."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks import spine
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "git-lepton-benchmarks")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    options.scratch.mkdir(parents=True, exist_ok=True)
+    figures = spine.measure(options.scratch, options.rounds)
+    versions = [
+        subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+        for command in (["git"], ["git", "lfs"])
+    ]
+    print(
+        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {', '.join(versions)}; median (min-max) of {options.rounds} rounds\n"
+    )
+    print("| operation | git-lfs s | git-lepton s | ratio | target | largest process, MiB: git-lfs / git-lepton |")
+    print("| --- | --- | --- | --- | --- | --- |")
+    for operation, target in spine.TARGETS.items():
+        theirs, ours = figures[operation, "git-lfs"], figures[operation, "git-lepton"]
+        goal = f"{target:.1f}" if target else ""
+        print(
+            f"| {operation} | {theirs.spread} | {ours.spread} | {ours.wall / theirs.wall:.2f} | {goal} | {theirs.memory:.0f} / {ours.memory:.0f} |"
+        )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
