@@ -1,0 +1,267 @@
+"""What works in plain git works with weights: each case with real git, real filter, real server.
+
+Cases run with files under the smudge limit (answered through git's pipe) and above it (written past it).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tarfile
+from pathlib import Path
+
+import pytest
+
+from tests.end_to_end.world import World
+from tests.support.tiny_models import model
+
+ONE, TWO, THREE = model(1), model(1, changed=2), model(3)
+NAME = "model.safetensors"
+
+
+@pytest.fixture(params=["small", "large"], autouse=True)
+def smudge_limit(request: pytest.FixtureRequest, world: World) -> str:
+    """Every case twice: through git's pipe, and past it."""
+    if request.param == "large":
+        world.git(world.folder, "config", "--global", "lepton.smudgeLimit", "1k")
+    return str(request.param)
+
+
+def two_branches(world: World, url: str | None = None) -> Path:
+    place = world.repository(remote=url)
+    world.commit(place, NAME, ONE, "one")
+    world.git(place, "switch", "-qc", "side")
+    world.commit(place, NAME, TWO, "two")
+    world.git(place, "switch", "-q", "main")
+    return place
+
+
+def holds(place: Path, data: bytes, name: str = NAME) -> bool:
+    return hashlib.sha256((place / name).read_bytes()).digest() == hashlib.sha256(data).digest()
+
+
+def test_push_and_clone_into_an_empty_home(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "origin", "main", "side")
+    world.git(world.folder, "clone", "-q", url, "elsewhere")
+    clone = world.folder / "elsewhere"
+    assert holds(clone, ONE)
+    world.clean(clone)
+    world.is_pointer(clone, f"HEAD:{NAME}", ONE)
+    world.git(clone, "switch", "-q", "side")
+    assert holds(clone, TWO)
+    world.clean(clone)
+
+
+def test_pull_brings_a_new_version(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "origin", "main")
+    world.git(world.folder, "clone", "-q", url, "elsewhere")
+    world.commit(place, NAME, THREE, "three")
+    world.git(place, "push", "-q", "origin", "main")
+    clone = world.folder / "elsewhere"
+    world.git(clone, "pull", "-q")
+    assert holds(clone, THREE)
+    world.clean(clone)
+
+
+def test_branch_switch(world: World) -> None:
+    place = two_branches(world)
+    assert holds(place, ONE)
+    world.git(place, "switch", "-q", "side")
+    assert holds(place, TWO)
+    world.clean(place)
+
+
+def test_stash(world: World) -> None:
+    place = two_branches(world)
+    (place / NAME).write_bytes(THREE)
+    world.git(place, "stash")
+    assert holds(place, ONE)
+    world.git(place, "stash", "pop")
+    assert holds(place, THREE)
+    assert world.git(place, "status", "--porcelain").strip() == f"M {NAME}"
+
+
+def test_worktree(world: World) -> None:
+    place = two_branches(world)
+    other = world.folder / "other"
+    world.git(place, "worktree", "add", str(other), "side")
+    assert holds(other, TWO)
+    assert holds(place, ONE)
+    world.clean(other)
+    assert not list((place / ".git" / "worktrees").rglob("*.pack"))
+
+
+def test_rebase(world: World) -> None:
+    place = two_branches(world)
+    world.commit(place, "notes.txt", b"text\n", "notes")
+    world.git(place, "switch", "-q", "side")
+    world.git(place, "rebase", "-q", "main")
+    assert holds(place, TWO)
+    world.clean(place)
+
+
+def test_rebase_with_a_command_that_needs_the_weights(world: World) -> None:
+    place = two_branches(world)
+    world.commit(place, "notes.txt", b"text\n", "notes")
+    world.git(place, "switch", "-q", "side")
+    check = f"git lepton checkout && test $(wc -c < {NAME}) -eq {len(TWO)}"
+    world.git(place, "rebase", "-q", "-x", check, "main")
+    assert holds(place, TWO)
+    world.clean(place)
+
+
+def test_cherry_pick_and_revert(world: World) -> None:
+    place = two_branches(world)
+    world.git(place, "cherry-pick", "side")
+    assert holds(place, TWO)
+    world.git(place, "revert", "--no-edit", "HEAD")
+    assert holds(place, ONE)
+    world.clean(place)
+
+
+def test_merge_takes_the_changed_side(world: World) -> None:
+    place = two_branches(world)
+    world.commit(place, "notes.txt", b"text\n", "notes")
+    world.git(place, "merge", "-q", "--no-edit", "side")
+    assert holds(place, TWO)
+    world.clean(place)
+
+
+def test_a_merge_conflict_leaves_a_whole_file(world: World) -> None:
+    place = two_branches(world)
+    world.commit(place, NAME, THREE, "three")
+    world.run(["git", "merge", "side"], place, fails=True)
+    assert world.git(place, "diff", "--name-only", "--diff-filter=U").strip() == NAME
+    assert b"<<<<<<<" not in (place / NAME).read_bytes()
+    world.git(place, "checkout", "--theirs", "--", NAME)
+    world.git(place, "lepton", "checkout")
+    assert holds(place, TWO)
+    world.git(place, "add", NAME)
+    world.git(place, "commit", "-qm", "theirs")
+    world.clean(place)
+
+
+def test_archive_holds_the_weights(world: World) -> None:
+    place = two_branches(world)
+    archive = world.run(["git", "archive", "--format=tar", "HEAD"], place).stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile(NAME)
+        assert member is not None
+        assert member.read() == ONE
+
+
+def test_archive_in_a_fresh_clone_fetches(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "origin", "main")
+    world.git(world.folder, "clone", "-q", "--no-checkout", url, "elsewhere")
+    archive = world.run(["git", "archive", "--format=tar", "HEAD"], world.folder / "elsewhere").stdout
+    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+        member = tar.extractfile(NAME)
+        assert member is not None
+        assert member.read() == ONE
+
+
+def test_sparse_checkout_brings_only_its_part(world: World, url: str) -> None:
+    place = world.repository(remote=url)
+    world.commit(place, f"a/{NAME}", ONE)
+    world.commit(place, f"b/{NAME}", THREE)
+    world.git(place, "push", "-q", "origin", "main")
+    world.git(world.folder, "clone", "-q", "--sparse", url, "elsewhere")
+    clone = world.folder / "elsewhere"
+    world.git(clone, "sparse-checkout", "set", "a")
+    assert holds(clone / "a", ONE)
+    assert not (clone / "b").exists()
+    world.git(clone, "lepton", "pull")
+    assert not (clone / "b").exists()
+    world.clean(clone)
+    kept = sum(pack.stat().st_size for pack in (clone / ".git/lepton/packs").iterdir())
+    assert kept < len(ONE) * 1.1
+
+
+@pytest.mark.parametrize("option", ["--depth=1", "--filter=blob:none", "--filter=blob:limit=2k"])
+def test_shallow_and_partial_clones(world: World, url: str, option: str) -> None:
+    place = two_branches(world, url)
+    world.commit(place, NAME, THREE, "three")
+    world.git(place, "push", "-q", "origin", "main", "side")
+    world.git(world.folder, "clone", "-q", option, url, "elsewhere")
+    clone = world.folder / "elsewhere"
+    assert holds(clone, THREE)
+    world.clean(clone)
+    world.commit(clone, NAME, TWO, "from the clone")
+    world.git(clone, "push", "-q", "origin", "main")
+    world.git(place, "pull", "-q", "origin", "main")
+    assert holds(place, TWO)
+
+
+def test_submodule(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "origin", "main")
+    outer = world.repository("outer", remote=f"{url}-outer")
+    world.git(world.folder, "lepton", "install")
+    world.git(outer, "submodule", "--quiet", "add", url, "models")
+    assert holds(outer / "models", ONE)
+    world.git(outer, "commit", "-qm", "submodule")
+    world.git(outer, "push", "-q", "origin", "main")
+    world.git(world.folder, "clone", "-q", "--recursive", f"{url}-outer", "elsewhere")
+    assert holds(world.folder / "elsewhere" / "models", ONE)
+    world.clean(world.folder / "elsewhere")
+
+
+def test_force_with_lease(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "-u", "origin", "main")
+    world.git(world.folder, "clone", "-q", url, "elsewhere")
+    clone = world.folder / "elsewhere"
+    (place / NAME).write_bytes(THREE)
+    world.git(place, "commit", "-qa", "--amend", "-m", "amended")
+    world.git(place, "push", "-q", "--force-with-lease", "origin", "main")
+    (clone / NAME).write_bytes(TWO)
+    world.git(clone, "commit", "-qa", "--amend", "-m", "stale")
+    assert "stale info" in world.git(clone, "push", "--force-with-lease", "origin", "main", fails=True)
+    world.git(clone, "fetch", "-q")
+    world.git(clone, "reset", "-q", "--hard", "origin/main")
+    assert holds(clone, THREE)
+
+
+def test_atomic_push(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "--atomic", "origin", "main", "side")
+    world.commit(place, NAME, THREE, "three")
+    world.git(place, "switch", "-q", "side")
+    world.git(place, "reset", "-q", "--hard", "HEAD~1")
+    world.commit(place, NAME, THREE, "other side")
+    world.git(place, "push", "--atomic", "origin", "main", "side", fails=True)
+    refs = world.git(place, "ls-remote", "origin", "main").split()[0]
+    assert refs != world.git(place, "rev-parse", "main").strip()
+
+
+def test_hash_object_of_other_bytes_than_the_file_has(world: World) -> None:
+    place = two_branches(world)
+    made = world.run(["git", "hash-object", "-w", "--stdin", "--path", NAME], place, stdin=THREE).stdout.decode().strip()
+    expected = f"version git-lepton/v1\noid sha256:{hashlib.sha256(THREE).hexdigest()}\nsize {len(THREE)}\n"
+    assert world.git(place, "cat-file", "-p", made) == expected
+    world.clean(place)
+
+
+def test_path_of_system_programs_only(world: World) -> None:
+    place = two_branches(world)
+    bare = {"PATH": "/usr/bin:/bin"}
+    (place / NAME).write_bytes(THREE)
+    world.git(place, "add", NAME, extra=bare)
+    world.git(place, "commit", "-qm", "three", extra=bare)
+    world.is_pointer(place, f"HEAD:{NAME}", THREE)
+    world.git(place, "switch", "-q", "side", extra=bare)
+    assert holds(place, TWO)
+    world.clean(place)
+
+
+def test_textconv_and_log_never_transfer(world: World, url: str) -> None:
+    place = two_branches(world, url)
+    world.git(place, "push", "-q", "origin", "main", "side")
+    world.git(world.folder, "clone", "-q", "--no-checkout", url, "elsewhere")
+    clone = world.folder / "elsewhere"
+    shown = world.git(clone, "-c", "diff.lepton.textconv=cat", "log", "-p", "origin/side")
+    assert "oid sha256:" in shown
+    assert not list((clone / ".git").glob("lepton/packs/*"))

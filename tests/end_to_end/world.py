@@ -1,0 +1,98 @@
+"""A server, a home without any configuration but an identity, and git: what a team has on its first day."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.support.running_server import RunningServer
+
+PROGRAMS = Path(sys.executable).parent
+
+
+class World:
+    """`home` is HOME, `folder` where repositories are made. Commands run with our programs on PATH and the admin's token."""
+
+    def __init__(self, folder: Path, home: Path, server: RunningServer | None = None) -> None:
+        self.folder = folder
+        self.home = home
+        self.server = server
+        self.environment = dict(os.environ) | {
+            "HOME": str(home),
+            "PATH": os.pathsep.join([str(PROGRAMS), os.environ["PATH"]]),
+            "GIT_CONFIG_NOSYSTEM": "1",
+        }
+        self.run(["git", "config", "--global", "init.defaultBranch", "main"])
+        self.run(["git", "config", "--global", "advice.detachedHead", "false"])
+        self.run(["git", "config", "--global", "protocol.file.allow", "always"])
+        if server:
+            self.environment["GIT_LEPTON_TOKEN"] = server.admin_token
+            self.environment["GIT_LEPTON_HOST"] = server.url.removeprefix("http://")
+
+    def url(self, name: str = "admin/models") -> str:
+        assert self.server
+        return f"lepton::{self.server.url}/{name}"
+
+    def run(
+        self,
+        command: Sequence[str],
+        folder: Path | None = None,
+        *,
+        extra: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        fails: bool = False,
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it; a command that fails (or, with `fails`, one that does not) is an AssertionError with its words."""
+        done = subprocess.run(
+            command,
+            cwd=folder or self.folder,
+            env=self.environment | dict(extra or {}),
+            input=stdin,
+            stdin=subprocess.DEVNULL if stdin is None else None,
+            capture_output=True,
+            timeout=240,
+            check=False,
+        )
+        said = [stream.decode(errors="replace") for stream in (done.stdout, done.stderr)]
+        words = "\n".join([f"{' '.join(command)} -> {done.returncode}", *said])
+        assert (done.returncode != 0) == fails, words
+        assert "Traceback" not in words, words
+        return done
+
+    def git(self, folder: Path, *arguments: str, fails: bool = False, extra: Mapping[str, str] | None = None) -> str:
+        """What this git command printed on stdout (with `fails`: on stderr)."""
+        done = self.run(["git", *arguments], folder, fails=fails, extra=extra)
+        return (done.stderr if fails else done.stdout).decode()
+
+    def repository(self, name: str = "work", *, remote: str | None = None, track: str = "*.safetensors") -> Path:
+        """A new repository whose first commit tracks `track`; `remote` becomes its origin."""
+        place = self.folder / name
+        place.mkdir()
+        self.git(place, "init", "-q")
+        self.git(place, "lepton", "track", track)
+        self.git(place, "add", ".gitattributes")
+        self.git(place, "commit", "-qm", "track weights")
+        if remote:
+            self.git(place, "remote", "add", "origin", remote)
+        return place
+
+    def commit(self, place: Path, name: str, data: bytes, message: str = "model") -> str:
+        """Write, add and commit one file; gives the commit."""
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).write_bytes(data)
+        self.git(place, "add", name)
+        self.git(place, "commit", "-qm", message)
+        return self.git(place, "rev-parse", "HEAD").strip()
+
+    def clean(self, place: Path) -> None:
+        """git sees no change."""
+        assert self.git(place, "status", "--porcelain") == ""
+
+    def is_pointer(self, place: Path, revision_and_path: str, data: bytes) -> None:
+        """What git stores there is the pointer of these bytes."""
+        expected = f"version git-lepton/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
+        assert self.git(place, "show", revision_and_path) == expected
