@@ -11,6 +11,8 @@ OURS = ("filter=lepton", "diff=lepton", "merge=lepton", "-text")
 _GOVERNED = frozenset({"filter", "diff", "merge", "text", "eol", "crlf", "binary"})
 _EVERYTHING = frozenset({"*", "**", "**/*"})
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
+_NEEDS_QUOTES = re.compile(rb'[\x00-\x20\x7f]|\A["#]')
+_TO_ESCAPE = re.compile(rb'[\\"\x00-\x1f\x7f]')
 _ESCAPE = re.compile(rb"\\([abfnrtv\\\"]|[0-7]{3})")
 _LETTERS = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v", b"\\": b"\\", b'"': b'"'}
 
@@ -34,23 +36,25 @@ class AttributeLine:
 
 
 def quote(pattern: str) -> bytes:
-    """A pattern as it is written in a .gitattributes file: in double quotes where it has spaces, or begins like something else."""
+    """A pattern as a .gitattributes file has it: in double quotes where it has spaces or would be read as something else."""
     raw = pattern.encode("utf-8", "surrogateescape")
-    if not re.search(rb'[\s\x00-\x1f\x7f]|^["#!\[]', raw) or raw.startswith(b"["):
+    if not _NEEDS_QUOTES.search(raw):
         return raw
-    return b'"' + re.sub(rb'([\\"])', rb"\\\1", raw).replace(b"\n", b"\\n").replace(b"\t", b"\\t").replace(b"\r", b"\\r") + b'"'
+    return b'"' + _TO_ESCAPE.sub(_escape, raw) + b'"'
 
 
 def parse_line(line: bytes) -> AttributeLine | None:
     """The pattern and attributes of one line; None for a comment, a macro or an empty line."""
     text = line.strip()
-    if not text or text.startswith((b"#", b"[attr]")):
+    if not text or text.startswith(b"#"):
         return None
     quoted = _QUOTED.match(text)
     if quoted:
         pattern, rest = _ESCAPE.sub(_unescape, quoted[1]), text[quoted.end() :]
     else:
         pattern, _, rest = text.replace(b"\t", b" ").partition(b" ")
+    if pattern.startswith(b"[attr]"):
+        return None
     attributes = tuple(rest.decode("utf-8", "surrogateescape").split())
     return AttributeLine(pattern.decode("utf-8", "surrogateescape"), attributes)
 
@@ -108,6 +112,11 @@ def _name(attribute: str) -> str:
 def _is_for_everything(line: bytes) -> bool:
     parsed = parse_line(line)
     return bool(parsed and parsed.pattern in _EVERYTHING and any(_name(a) in _GOVERNED for a in parsed.attributes))
+
+
+def _escape(match: re.Match[bytes]) -> bytes:
+    character = match[0]
+    return b"\\" + character if character in (b'"', b"\\") else b"\\%03o" % character[0]
 
 
 def _unescape(match: re.Match[bytes]) -> bytes:

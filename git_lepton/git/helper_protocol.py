@@ -87,10 +87,14 @@ class HelperDialogue:
         return self.options.get("dry-run") == "true"
 
     @property
+    def is_quiet(self) -> bool:
+        """Whether git was told to say nothing but errors."""
+        return self.options.get("verbosity") == "0"
+
+    @property
     def wants_progress(self) -> bool:
-        """Whether git asked for progress, and not for quiet."""
-        verbosity = self.options.get("verbosity", "1")
-        return self.options.get("progress") == "true" and verbosity.isdigit() and int(verbosity) > 0
+        """Whether git shows progress: it watches for a terminal, and for --progress and --no-progress."""
+        return self.options.get("progress") == "true"
 
     def from_git(self, data: bytes) -> list[Event]:
         if self._state == _RAW:

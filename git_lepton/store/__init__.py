@@ -1,1 +1,1 @@
-"""Where chunks are kept on this machine."""
+"""Where a repository keeps its encodings on this machine: packs under the common git directory."""

@@ -1,0 +1,112 @@
+"""`git lepton COMMAND`: finds the command in one table, loads it, runs it inside the one boundary for errors."""
+
+from __future__ import annotations
+
+import sys
+
+from git_lepton.entry.boundary import guarded
+from git_lepton.errors import WrongUse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+_HERE = "git_lepton.entry.commands."
+
+
+class UnknownCommand(WrongUse):
+    """There is no such command."""
+
+
+class Command:
+    """One row of the table. `module` has main(arguments) -> exit code and is imported when the command is run."""
+
+    __slots__ = ("group", "module", "name", "summary")
+
+    def __init__(self, group: str, name: str, summary: str, module: str = "") -> None:
+        self.group, self.name, self.summary = group, name, summary
+        self.module = module or _HERE + name.replace("-", "_")
+
+    def load(self) -> Callable[[Sequence[str]], int]:
+        import importlib
+
+        main: Callable[[Sequence[str]], int] = importlib.import_module(self.module).main
+        return main
+
+
+_START, _DAILY, _WEIGHTS, _CARE, _SERVERS = "Start", "See", "Move weights", "Look after", "Servers and hosts"
+_BY_GIT = ""  # started by git; not listed
+COMMANDS = (
+    Command(_START, "quickstart", "the whole story on this machine, on an embedded server"),
+    Command(_START, "install", "set up filters and hooks, for you or for one repository"),
+    Command(_START, "uninstall", "take back what install wrote"),
+    Command(_START, "track", "keep files that match a pattern as weights"),
+    Command(_START, "untrack", "keep them as ordinary files again"),
+    Command(_DAILY, "status", "which tracked files are here, and what a push would send"),
+    Command(_DAILY, "ls-files", "tracked files with their sizes and names of content"),
+    Command(_DAILY, "env", "versions, settings, and which store is used and why"),
+    Command(_DAILY, "doctor", "find out what is wrong, and say what to do"),
+    Command(_WEIGHTS, "push", "send weights to the store without moving a ref"),
+    Command(_WEIGHTS, "fetch", "bring weights from the store"),
+    Command(_WEIGHTS, "pull", "fetch, and write the files over their pointers"),
+    Command(_WEIGHTS, "checkout", "write the files over their pointers"),
+    Command(_WEIGHTS, "download", "bring files of one version without clone and without git"),
+    Command(_CARE, "fsck", "check that every version can be restored"),
+    Command(_CARE, "prune", "free disk space: forget weights that nothing here needs"),
+    Command(_CARE, "du", "what the weights take, on this disk and in all"),
+    Command(_SERVERS, "login", "keep a token for a server"),
+    Command(_SERVERS, "trust", "approve a host that a lepton.toml names"),
+    Command(_BY_GIT, "pre-push", "", "git_lepton.entry.pre_push"),
+    Command(_BY_GIT, "merge-driver", "", "git_lepton.entry.merge_driver"),
+)
+_EXIT_CODES = (
+    "0 done, 1 a check failed, 2 wrong use, 4 weights missing, 5 network or server, 6 not allowed, 7 corrupt data, 70 our bug"
+)
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the command that these arguments (without the program's name) say. Returns the exit code."""
+    return guarded(lambda: run(list(argv)))
+
+
+def run(arguments: list[str]) -> int:
+    """As `main`, but errors come out as they are."""
+    name = arguments[0] if arguments else "help"
+    if name in ("help", "-h", "--help"):
+        if len(arguments) > 1:
+            return run([arguments[1], "-h"])
+        sys.stdout.write(overview())
+        return 0
+    if name in ("--version", "version"):
+        from git_lepton import __version__
+
+        sys.stdout.write(f"git-lepton {__version__}\n")
+        return 0
+    command = find(name).load()
+    try:
+        return command(arguments[1:])
+    except SystemExit as end:  # argparse, after -h
+        return end.code if isinstance(end.code, int) else 0
+
+
+def find(name: str) -> Command:
+    """The row of this name. Raises UnknownCommand, with what was perhaps meant."""
+    for command in COMMANDS:
+        if command.name == name:
+            return command
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [command.name for command in COMMANDS if command.group], n=1)
+    hint = f"Did you mean: git lepton {near[0]}" if near else "git lepton help lists all commands."
+    raise UnknownCommand(f"{name!r} is not a command of git-lepton", hint)
+
+
+def overview() -> str:
+    """The list of commands, in groups."""
+    lines = ["usage: git lepton COMMAND [ARGUMENT...]", ""]
+    for group in dict.fromkeys(command.group for command in COMMANDS if command.group):
+        lines.append(group)
+        lines += [f"  {command.name:<12}{command.summary}" for command in COMMANDS if command.group == group]
+        lines.append("")
+    lines += ["git-lepton COMMAND -h says more about a command.", f"Exit codes: {_EXIT_CODES}.", ""]
+    return "\n".join(lines)

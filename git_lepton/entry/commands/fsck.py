@@ -1,0 +1,40 @@
+"""`git lepton fsck [--remote [NAME]] [--all] [--pointers]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.workflow.verify import Report, check
+from git_lepton.workspace import open_workspace
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check that versions can be restored. Exit code 7 for corrupt data, else 4 for missing weights, else 1 for anything else."""
+    command = parser(
+        "fsck",
+        "Check that versions can be restored: pointers sound, weights complete, none in git itself. Without --remote all that is "
+        "stored here is read and verified.",
+    )
+    command.add_argument("--remote", nargs="?", const="", metavar="NAME", help="ask the store whether it has every object")
+    command.add_argument("--all", action="store_true", help="every commit of every ref, not only HEAD's files")
+    command.add_argument("--pointers", action="store_true", help="look at pointers only, not at weights")
+    add_json(command)
+    options = command.parse_args(arguments)
+    with open_workspace() as workspace:
+        report = check(workspace, all_refs=options.all, remote=options.remote, pointers_only=options.pointers)
+    if options.json:
+        print_json(asdict(report))
+    else:
+        where = "on the store" if options.remote is not None else "on this machine"
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(report, where, pointers_only=options.pointers)))
+    return report.exit_code
+
+
+def _lines(report: Report, where: str, *, pointers_only: bool) -> list[str]:
+    lines = [f"{finding.kind}: {finding.subject}: {finding.message}" for finding in report.findings]
+    if pointers_only:
+        return [*lines, f"{report.objects} pointers, {len(report.findings)} problems"]
+    return [*lines, f"{report.restorable} of {report.objects} objects can be restored from what is {where}"]

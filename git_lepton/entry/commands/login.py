@@ -1,0 +1,43 @@
+"""`git lepton login HOST [--token-stdin]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from getpass import getpass
+
+from git_lepton.entry.arguments import BadArguments, parser
+from git_lepton.entry.terminal import say
+from git_lepton.git.repository import GitRepository
+from git_lepton.settings import Settings
+from git_lepton.workflow.login import log_in, server_url
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Check a token with its server, and let git's credential helper keep it."""
+    command = parser("login", "Check a token with its server and let git's credential helper keep it.")
+    command.add_argument("host", metavar="HOST", help="HOST[:PORT] or the server's address")
+    command.add_argument("--token-stdin", action="store_true", help="read the token from standard input")
+    options = command.parse_args(arguments)
+    git = GitRepository()
+    settings = Settings(git)
+    token = _token(settings, server_url(options.host), from_stdin=options.token_stdin)
+    done = log_in(git, settings, options.host, token)
+    if done.new_helper:
+        say(
+            "there was no credential helper: from now on git keeps this host's token in ~/.git-credentials, readable by you only"
+        )
+    say(f"logged in to {done.url} as {done.account}")
+    return 0
+
+
+def _token(settings: Settings, url: str, *, from_stdin: bool) -> str:
+    if from_stdin:
+        token = sys.stdin.readline().strip()
+    elif settings.interactive:
+        token = getpass(f"Token for {url}: ").strip()
+    else:
+        raise BadArguments("nobody is here to ask for a token", "git lepton login HOST --token-stdin < TOKEN_FILE")
+    if not token or not token.isprintable():
+        raise BadArguments("that is no token", "A token is one line, as `lepton-server token create NAME` prints it.")
+    return token

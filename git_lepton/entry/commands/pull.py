@@ -1,0 +1,30 @@
+"""`git lepton pull [REMOTE]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from git_lepton.entry.arguments import add_json, parser
+from git_lepton.entry.materialised import report
+from git_lepton.entry.terminal import progress
+from git_lepton.workflow.checkout import pointers_in_index
+from git_lepton.workflow.fetch import fetch_weights
+from git_lepton.workflow.materialise import materialise
+from git_lepton.workspace import open_workspace
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Bring the weights of the checked-out version and write them over their pointers."""
+    command = parser("pull", "Bring the weights of the checked-out version, and write the files over their pointers.")
+    command.add_argument("remote", nargs="?", metavar="REMOTE")
+    command.add_argument("--include", "-I", action="append", default=[], metavar="PATTERN", help="only these paths")
+    command.add_argument("--exclude", "-X", action="append", default=[], metavar="PATTERN", help="not these paths")
+    add_json(command)
+    options = command.parse_args(arguments)
+    with open_workspace() as workspace:
+        files = pointers_in_index(workspace.git, include=options.include, exclude=options.exclude)
+        if options.remote:
+            needed = list(dict.fromkeys(files.values()))
+            fetch_weights(workspace.store, needed, lambda ps: workspace.fetch(ps, progress("Downloading"), options.remote))
+        done = materialise(workspace, files, progress)
+    return report(done, as_json=options.json)

@@ -1,0 +1,48 @@
+"""`git lepton push [REMOTE] [REF...] [--all] [--dry-run]`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.revisions import remote_and_revisions
+from git_lepton.entry.terminal import human_bytes, progress, say
+from git_lepton.workflow.push import pointers_to_push, push_weights
+from git_lepton.workspace import open_workspace
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Send the weights that versions need and the store lacks. No ref moves: that is `git push`, which does this by itself."""
+    command = parser("push", "Send weights that the store lacks. No ref moves: `git push` does that, and this by itself.")
+    command.add_argument("names", nargs="*", metavar="REMOTE|REF", help="a remote, then refs; HEAD where none is given")
+    command.add_argument("--all", action="store_true", help="every branch and tag")
+    command.add_argument("--dry-run", "-n", action="store_true", help="only say what would be sent")
+    add_json(command)
+    options = command.parse_args(arguments)
+    with open_workspace() as workspace:
+        git = workspace.git
+        remote, revisions = remote_and_revisions(git, options.names)
+        tips = list(dict.fromkeys(git.refs("refs/heads", "refs/tags").values())) if options.all else revisions or ["HEAD"]
+        wanted = pointers_to_push(git, tips, []) if tips else []
+        place = workspace.destination(remote)
+        if options.dry_run:
+            stored = place.stored([pointer for pointer, _ in wanted]) if wanted else set()
+            lacking = [(pointer, path) for pointer, path in wanted if pointer.oid not in stored]
+            _report_plan(lacking, as_json=options.json)
+            return 0
+        uploaded = push_weights(git, workspace.store, place, wanted, tips, progress("Uploading"))
+    objects, sent = (uploaded.objects, uploaded.bytes_sent) if uploaded else (0, 0)
+    if options.json:
+        print_json({"objects": objects, "bytes_sent": sent, "known": len(wanted) - objects})
+    else:
+        say(f"sent {objects} objects, {human_bytes(sent)}" if objects else f"the store has all {len(wanted)} objects")
+    return 0
+
+
+def _report_plan(lacking: Sequence[tuple[object, str]], *, as_json: bool) -> None:
+    if as_json:
+        print_json([{"path": path, "oid": str(p.oid), "size": p.size} for p, path in lacking])  # type: ignore[attr-defined]
+        return
+    say(f"would send {len(lacking)} objects")
+    for _, path in lacking:
+        say(f"    {path}")

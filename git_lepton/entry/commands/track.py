@@ -1,0 +1,49 @@
+"""`git lepton track [PATTERN...]`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.terminal import say
+from git_lepton.git.repository import GitRepository
+from git_lepton.workflow.track import Tracked, patterns_tracked, track
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Keep files that match the patterns as weights; without a pattern, list the tracked ones."""
+    command = parser(
+        "track", "Keep files that match a pattern as weights, from their next `git add` on. Without one: list patterns."
+    )
+    command.add_argument("patterns", nargs="*", metavar="PATTERN", help="as in .gitattributes, in quotes: '*.safetensors'")
+    command.add_argument("--no-hooks", action="store_true", help="leave the repository's hooks alone")
+    add_json(command)
+    options = command.parse_args(arguments)
+    git = GitRepository()
+    if not options.patterns:
+        return _list(git, as_json=options.json)
+    tracked = track(git, Path.cwd(), options.patterns, hooks=not options.no_hooks)
+    if options.json:
+        print_json({"tracked": tracked.changed, "raw": tracked.raw})
+    else:
+        _say(tracked, options.patterns)
+    return 0
+
+
+def _list(git: GitRepository, *, as_json: bool) -> int:
+    patterns = patterns_tracked(git)
+    if as_json:
+        print_json([{"pattern": pattern, "file": file} for pattern, file in patterns])
+    else:
+        sys.stdout.write("".join(f"{pattern}    ({file})\n" for pattern, file in patterns))
+    return 0
+
+
+def _say(tracked: Tracked, patterns: Sequence[str]) -> None:
+    for sentence in tracked.sentences:
+        say(sentence)
+    say(f"tracking {', '.join(tracked.changed)}" if tracked.changed else f"{', '.join(patterns)}: tracked already")
+    if tracked.raw:
+        say(f"{len(tracked.raw)} files are in git as they are; to keep them as weights from now on: git add --renormalize .")

@@ -1,0 +1,28 @@
+"""`git lepton untrack PATTERN...`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.terminal import say
+from git_lepton.git.repository import GitRepository
+from git_lepton.workflow.track import untrack
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Keep files that match the patterns as ordinary files again, from their next `git add` on."""
+    command = parser("untrack", "Keep files that match a pattern as ordinary files again, from their next `git add` on.")
+    command.add_argument("patterns", nargs="+", metavar="PATTERN")
+    add_json(command)
+    options = command.parse_args(arguments)
+    gone = untrack(GitRepository(), Path.cwd(), options.patterns)
+    if options.json:
+        print_json(gone)
+        return 0
+    for pattern in options.patterns:
+        say(f"{pattern}: no longer tracked" if pattern in gone else f"{pattern}: was not tracked")
+    if gone:
+        say("files that are tracked already become ordinary ones by: git add --renormalize .")
+    return 0

@@ -1,0 +1,202 @@
+"""`git-lepton filter-process`: what git starts to clean and smudge the files with filter=lepton.
+
+Start-up is what every git command pays that meets such a file: until the first file with weights nothing is imported here but
+the dialogue itself. Standard output belongs to git alone; whatever else in this process prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from git_lepton.entry.filter_weights import Weights, complain
+from git_lepton.errors import LeptonError, WrongUse
+from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, parse_pointer
+from git_lepton.git.filter_protocol import BadDialogue, FilterProtocol, Listing, Request
+from git_lepton.git.pkt_line import BadPacket, Content, PacketReader, PacketWriter, PipeClosed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from git_lepton.format.pointer import Pointer
+    from git_lepton.workspace import Workspace
+
+_LISTED_AT_ONCE = 100
+_SPOOL_BYTES = 16 * 1024 * 1024
+_COPY_BYTES = 1024 * 1024
+
+
+def main(argv: list[str]) -> int:
+    """Serve git until it closes our standard input. Returns an exit code, which git ignores."""
+    from git_lepton.entry.boundary import guarded
+
+    return guarded(lambda: _serve(argv))
+
+
+def _serve(argv: list[str]) -> int:
+    if argv[1:]:
+        raise WrongUse("filter-process takes no arguments", "It is started by git: see `git lepton install`.")
+    source, sink = _take_standard_streams()
+    weights = Weights(_open_workspace)
+    try:
+        FilterProcess(PacketReader(source), PacketWriter(sink), weights).serve()
+        return weights.finish()
+    except (PipeClosed, BrokenPipeError, KeyboardInterrupt):
+        return 1  # git was stopped: it, or the user, knows why
+
+
+class FilterProcess:
+    """One dialogue with git."""
+
+    def __init__(self, reader: PacketReader, writer: PacketWriter, weights: Weights) -> None:
+        self._reader, self._writer, self._weights = reader, writer, weights
+        self._protocol = FilterProtocol()
+        self._delayed: dict[bytes, Pointer] = {}  # paths that git was told to ask for again
+        self._unlisted: list[bytes] = []
+        self._unfetched: list[Pointer] = []
+
+    def serve(self) -> None:
+        """Answer until git closes its end. Raises PipeClosed, BadPacket, BadDialogue."""
+        while (message := self._reader.read_message()) is not None:
+            answer, asked = self._protocol.hear(message)
+            if answer:
+                self._writer.write(answer)
+            if isinstance(asked, Request):
+                self._serve_file(asked)
+            elif isinstance(asked, Listing):
+                self._list_available()
+
+    def _serve_file(self, request: Request) -> None:
+        content = self._reader.content()
+        try:
+            if request.command == "clean":
+                self._clean(content)
+            else:
+                self._smudge(request, content)
+        except (PipeClosed, BadPacket, BadDialogue, BrokenPipeError):
+            raise
+        except LeptonError as error:
+            self._refuse(request, content, error.message, error.hint)
+        except Exception as error:
+            self._refuse(request, content, *_explain_bug(error))
+
+    def _refuse(self, request: Request, content: Content, message: str, hint: str) -> None:
+        complain(f"{os.fsdecode(request.pathname)}: {message}", hint)
+        content.drain()
+        self._writer.write(self._protocol.error())
+
+    def _clean(self, content: Content) -> None:
+        head = content.peek(MAX_POINTER_BYTES + 1)
+        text = head if not head or _pointer_in(head) else self._weights.keep(content)
+        content.drain()
+        self._answer(text)
+
+    def _smudge(self, request: Request, content: Content) -> None:
+        head = content.peek(MAX_POINTER_BYTES + 1)
+        if not head and request.pathname in self._delayed:
+            self._answer_delayed(request)
+            return
+        pointer = _pointer_in(head)
+        if pointer is None:
+            self._pass_through(content)
+            return
+        content.drain()
+        self._smudge_pointer(request, pointer)
+
+    def _smudge_pointer(self, request: Request, pointer: Pointer) -> None:
+        """Bytes for a checkout and an archive; nobody else (textconv, cat-file, checkout-index) must start a transfer."""
+        if self._weights.workspace.settings.skip_smudge or not (request.can_delay or request.treeish):
+            self._answer(pointer.encode())
+        elif not request.can_delay:
+            self._weights.bring([pointer])
+            self._answer_object(pointer)
+        elif self._weights.is_large(pointer):
+            self._weights.write_after_git(os.fsdecode(request.pathname), pointer)
+            self._answer(pointer.encode())
+        else:
+            self._writer.write(self._protocol.delayed())
+            self._delayed[request.pathname] = pointer
+            self._unlisted.append(request.pathname)
+            self._unfetched.append(pointer)
+
+    def _list_available(self) -> None:
+        """The first question after a round of delays says that no more come: fetch them together."""
+        if self._unfetched:
+            self._weights.bring(self._unfetched)
+            self._unfetched = []
+        listed, self._unlisted = self._unlisted[:_LISTED_AT_ONCE], self._unlisted[_LISTED_AT_ONCE:]
+        self._writer.write(self._protocol.available(listed))
+
+    def _answer_delayed(self, request: Request) -> None:
+        pointer = self._delayed.pop(request.pathname)
+        try:
+            self._answer_object(pointer)
+        except LeptonError:
+            if not self._protocol.may_begin or not self._weights.may_stay_pointer(os.fsdecode(request.pathname)):
+                raise
+            self._answer(pointer.encode())
+
+    def _answer_object(self, pointer: Pointer) -> None:
+        """The bytes; what is missing is found out before the first of them, so that another answer is possible."""
+
+        def write(data: bytes | bytearray) -> None:
+            if self._protocol.may_begin:
+                self._writer.write(self._protocol.success())
+            self._writer.write_content(data)
+
+        self._weights.write(pointer, write)
+        self._writer.write(self._protocol.end())
+
+    def _answer(self, content: bytes) -> None:
+        self._writer.write(self._protocol.success())
+        self._writer.write_content(content)
+        self._writer.write(self._protocol.end())
+
+    def _pass_through(self, content: Content) -> None:
+        """Content of any size as it came. git reads nothing before it has written all, so it must lie somewhere meanwhile."""
+        from tempfile import SpooledTemporaryFile
+
+        buffer = memoryview(bytearray(_COPY_BYTES))
+        with SpooledTemporaryFile(_SPOOL_BYTES) as spool:
+            while count := content.readinto(buffer):
+                spool.write(buffer[:count])
+            spool.seek(0)
+            self._writer.write(self._protocol.success())
+            while data := spool.read(_COPY_BYTES):
+                self._writer.write_content(data)
+            self._writer.write(self._protocol.end())
+
+
+def _pointer_in(head: bytes) -> Pointer | None:
+    """The pointer that a content beginning so is, None for ordinary content. Raises BadPointer, UnknownPointerVersion."""
+    try:
+        return parse_pointer(head)
+    except NotAPointer:
+        return None
+
+
+def _open_workspace() -> Workspace:
+    from git_lepton.workspace import open_workspace
+
+    return open_workspace()
+
+
+def _explain_bug(error: Exception) -> tuple[str, str]:
+    """A sentence and a hint for what nobody foresaw; the file fails, the process goes on."""
+    if isinstance(error, OSError):
+        return f"{error.strerror or error}", "Check the disk and its permissions, then repeat."
+    from git_lepton.entry.crash_report import write_crash_report
+
+    report = write_crash_report(error, sys.argv)
+    return f"something went wrong inside git-lepton ({type(error).__name__})", f"please report it with the file {report}"
+
+
+def _take_standard_streams() -> tuple[int, int]:
+    """Binary descriptors to talk to git; what prints to standard output from here on reaches standard error."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        for descriptor in (0, 1):
+            msvcrt.setmode(descriptor, os.O_BINARY)
+    sink = os.dup(1)
+    os.dup2(2, 1)
+    return 0, sink

@@ -1,0 +1,143 @@
+"""What the filter process needs of a repository's weights, opened only when a file with weights comes by.
+
+One process serves one git command (or all of a rebase): what could not be reached once is not asked for again, files that are too
+large for git's pipe are remembered until git is done, and what stays a pointer is said once, at the end.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from git_lepton.errors import LeptonError, NetworkTrouble, NotAllowed, WeightsMissing, WrongUse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from git_lepton.format.pointer import Pointer
+    from git_lepton.git.pkt_line import Content
+    from git_lepton.workspace import Workspace
+
+_PULL = "Bring the weights later: git lepton pull"
+
+
+class Weights:
+    """The weights of one repository, for the filter. `open_workspace` is called once, when they are first needed."""
+
+    def __init__(self, open_workspace: Callable[[], Workspace]) -> None:
+        self._open = open_workspace
+        self._workspace: Workspace | None = None
+        self._trouble: LeptonError | None = None  # why the store was no help
+        self._out_of_reach = False
+        self._after_git: dict[str, Pointer] = {}
+        self._stay: set[str] = set()
+
+    @property
+    def workspace(self) -> Workspace:
+        if self._workspace is None:
+            self._workspace = self._open()
+        return self._workspace
+
+    def keep(self, content: Content) -> bytes:
+        """Store a file; gives the text of its pointer when the weights are durable."""
+        from git_lepton.format.coding.codec import RELEASED
+        from git_lepton.workflow.clean import clean
+
+        codecs = self.workspace.settings.codecs
+        return clean(content, self.workspace.store, RELEASED if codecs is None else codecs)
+
+    def is_large(self, pointer: Pointer) -> bool:
+        """Whether git should not hold this file in memory."""
+        return pointer.size > self.workspace.settings.smudge_limit
+
+    def write_after_git(self, path: str, pointer: Pointer) -> None:
+        """Promise to write a file when git is done. Raises where that is bound to fail; not for a store that can't be reached."""
+        from git_lepton.workflow.materialise import ensure_possible
+
+        if self._out_of_reach:
+            self._stay.add(path)
+            return
+        try:
+            ensure_possible(self.workspace, pointer, sum(other.size for other in self._after_git.values()))
+        except LeptonError as error:
+            if not _is_out_of_reach(error):
+                raise
+            self._out_of_reach, self._trouble = True, error
+            self._stay.add(path)
+        else:
+            self._after_git[path] = pointer
+
+    def bring(self, pointers: Iterable[Pointer]) -> None:
+        """Fetch what lacks, all together. What goes wrong is kept for those files that then are not there."""
+        from git_lepton.entry.terminal import progress
+        from git_lepton.workflow.fetch import fetch_weights
+
+        if self._out_of_reach:
+            return
+        workspace = self.workspace
+        try:
+            fetch_weights(workspace.store, pointers, lambda needed: workspace.fetch(needed, progress("Downloading")))
+        except LeptonError as error:
+            self._trouble, self._out_of_reach = error, _is_out_of_reach(error)
+
+    def write(self, pointer: Pointer, write: Callable[[bytes | bytearray], object]) -> None:
+        """Hand out the bytes of an object that was brought. Raises, before the first byte, why it is not here."""
+        from git_lepton.workflow.smudge import write_object
+
+        try:
+            write_object(pointer, self.workspace.store, write)
+        except WeightsMissing as error:
+            raise self._trouble or error from error
+
+    def may_stay_pointer(self, path: str) -> bool:
+        """Whether this file, not here, stays a pointer since the store can't be reached; then it is named at the end."""
+        if self._out_of_reach:
+            self._stay.add(path)
+        return self._out_of_reach
+
+    def finish(self) -> int:
+        """git is done: write what was promised, say what is not there, close. Gives an exit code."""
+        if self._workspace is None:
+            return 0
+        try:
+            code = self._materialise() if self._after_git else 0
+            if self._stay and self._trouble:
+                complain(f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}", self._trouble.hint or _PULL)
+                code = self._trouble.exit_code
+        finally:
+            self._workspace.close()
+        return code
+
+    def _materialise(self) -> int:
+        from git_lepton.entry.terminal import progress
+        from git_lepton.workflow.materialise import materialise
+
+        done = materialise(self.workspace, self._after_git, progress)
+        for error in {error.message: error for error in done.failed.values()}.values():
+            paths = [path for path, other in done.failed.items() if other.message == error.message]
+            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", error.hint or _PULL)
+        if done.index_trouble:
+            complain(done.index_trouble.message, done.index_trouble.hint)
+        return max((error.exit_code for error in done.failed.values()), default=0)
+
+
+def complain(message: str, hint: str) -> None:
+    """One sentence on standard error, and what to do about it."""
+    if sys.stderr is not None:
+        sys.stderr.write(f"git-lepton: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+        sys.stderr.flush()
+
+
+def count(things: Iterable[object], noun: str) -> str:
+    """`1 file`, `2 files`."""
+    number = len(list(things))
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _is_out_of_reach(error: LeptonError) -> bool:
+    """Whether the store is not to be had at all (no network, no rights, none configured), which no file is to blame for."""
+    from git_lepton.store.chunk_store import StoreBusy, StoreFull, StoreNotWritable
+    from git_lepton.workflow.materialise import NoRoom
+
+    ours = isinstance(error, (StoreBusy, StoreFull, StoreNotWritable, NoRoom))
+    return isinstance(error, (NetworkTrouble, NotAllowed, WrongUse)) and not ours

@@ -1,0 +1,218 @@
+"""`git-remote-lepton NAME URL`: git's own helper for http, and before a push goes on, its weights.
+
+git starts it for remotes `lepton::http(s)://HOST/OWNER/REPO`. It starts `git remote-http` for HOST/OWNER/REPO.git and relays the
+dialogue (`git.helper_protocol`), so whatever git can do over http works as it does without us.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+
+from git_lepton.entry.boundary import complain, guarded
+from git_lepton.errors import LeptonError, WrongUse
+from git_lepton.git import configuration
+from git_lepton.git.helper_protocol import HelperDialogue, PushHeld, ToChild
+from git_lepton.git.repository import GitFailed, GitRepository
+from git_lepton.settings import Settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from git_lepton.git.helper_protocol import Event
+
+_PROGRAM = "git-remote-lepton"
+_BLOCK = 1 << 16
+
+
+class NotServedHere(WrongUse):
+    """An address that no server of ours can have."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the dialogue on standard input and output. Returns the exit code of git's own helper, or that of our error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    return guarded(lambda: _run(given), _PROGRAM)
+
+
+def git_address(url: str) -> str:
+    """Where git itself is served for `http(s)://HOST[:PORT]/OWNER/REPO[.git]`. Raises NotServedHere."""
+    scheme, mark, rest = url.partition("://")
+    parts = rest.rstrip("/").split("/")
+    if not mark or scheme not in ("http", "https"):
+        raise NotServedHere(
+            "lepton:: goes before an http or https address; other remotes keep their ordinary address",
+            "git remote set-url REMOTE ADDRESS (without lepton::), and name a store: git config lepton.url https://HOST/OWNER/REPO",
+        )
+    if len(parts) < 3 or not all(parts):
+        raise NotServedHere("this address names no repository", "It should look like lepton::https://HOST/OWNER/REPO.")
+    return f"{scheme}://{'/'.join(parts).removesuffix('.git')}.git"
+
+
+def _run(arguments: Sequence[str]) -> int:
+    if len(arguments) != 2:
+        raise WrongUse(
+            "git-remote-lepton takes a remote and its address", "git starts it: git clone lepton::https://HOST/OWNER/REPO"
+        )
+    name, url = arguments
+    address = git_address(url)
+    settings = Settings(GitRepository())
+    if "GIT_DIR" not in settings.environment:  # git ls-remote, outside of any repository
+        settings = Settings(None)
+    elif settings.git and not _is_url(name):
+        _configure(settings.git)
+    return _Relay(name, url, address, _with_token(settings, address)).run()
+
+
+def _configure(git: GitRepository) -> None:
+    """See to it that this repository has a filter: `git clone` checks out after us, by what its configuration says then."""
+    try:
+        if not configuration.is_configured(git):
+            configuration.configure(git)
+    except GitFailed as error:  # a configuration that cannot be written is no reason not to fetch
+        complain(error, _PROGRAM)
+
+
+def _with_token(settings: Settings, address: str) -> Mapping[str, str]:
+    """The environment for git's helper: ours, with GIT_LEPTON_TOKEN for this server alone where it may go there."""
+    environment = settings.environment
+    if not settings.token:
+        return environment
+    location = settings.location_of_url(address)
+    if not location.token_allowed:
+        return environment
+    import base64
+
+    basic = base64.b64encode(f"x-token:{settings.token}".encode()).decode()
+    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
+    return {
+        **environment,
+        "GIT_CONFIG_COUNT": str(count + 1),
+        f"GIT_CONFIG_KEY_{count}": f"http.{location.url}/.extraHeader",
+        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {basic}",
+    }
+
+
+def _is_url(name: str) -> bool:
+    """git gives a remote that has no name its address as name."""
+    return "::" in name or "://" in name
+
+
+class _Relay:
+    """Two readers, one for each side, that feed one dialogue. The main thread reads git, so that it is the one interrupted."""
+
+    def __init__(self, name: str, url: str, address: str, environment: Mapping[str, str]) -> None:
+        self._name, self._url = name, url
+        scheme = address.partition(":")[0]
+        self._child = subprocess.Popen(
+            ["git", f"remote-{scheme}", name, address],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            bufsize=0,
+        )
+        self._dialogue = HelperDialogue()
+        self._turn = threading.Lock()
+
+    def run(self) -> int:
+        """Until both sides have closed. The child's exit code."""
+        git_in, git_out = _binary(0), _binary(1)
+        child_in, child_out = self._child.stdin, self._child.stdout
+        assert child_in is not None
+        assert child_out is not None
+        self._to_child, self._to_git = child_in.fileno(), git_out
+
+        def answers() -> None:
+            self._copy(child_out.fileno(), self._dialogue.from_child)
+            _close(git_out)
+
+        reader = threading.Thread(target=answers, daemon=True)
+        reader.start()
+        self._copy(git_in, self._dialogue.from_git)
+        child_in.close()
+        reader.join()
+        code = self._child.wait()
+        return code if code >= 0 else 128 - code
+
+    def _copy(self, source: int, feed: Callable[[bytes], list[Event]]) -> None:
+        while data := os.read(source, _BLOCK):
+            if not self._do(self._in_turn(feed, data)):
+                return
+
+    def _in_turn(self, feed: Callable[[bytes], list[Event]], data: bytes) -> list[Event]:
+        with self._turn:
+            return feed(data)
+
+    def _do(self, events: list[Event]) -> bool:
+        """Act on events. False when the side that is written to has gone."""
+        for event in events:
+            if isinstance(event, PushHeld):
+                going = self._do(self._decide(event))
+            else:
+                going = _write(self._to_child if isinstance(event, ToChild) else self._to_git, event.data)
+            if not going:
+                return False
+        return True
+
+    def _decide(self, held: PushHeld) -> list[Event]:
+        """Upload, then let the batch go on, or refuse it with the reason."""
+        try:
+            if held.sources() and not self._dialogue.is_dry_run:
+                self._upload(held)
+        except (LeptonError, OSError) as error:
+            trouble = error if isinstance(error, LeptonError) else LeptonError(f"weights could not be read: {error}")
+            complain(trouble, _PROGRAM)
+            with self._turn:
+                return self._dialogue.refuse(trouble.message)
+        with self._turn:
+            return self._dialogue.allow()
+
+    def _upload(self, held: PushHeld) -> None:
+        from git_lepton.workflow.push import pointers_to_push
+
+        git = GitRepository()
+        tips = held.sources()
+        known = _known(git, self._name, self._dialogue.remote_refs)
+        wanted = pointers_to_push(git, tips, known)
+        if wanted:
+            from git_lepton.entry.hosted_push import push_hosted
+
+            hidden = self._dialogue.is_quiet or (sys.stderr.isatty() and not self._dialogue.wants_progress)
+            push_hosted(git, self._url, wanted, tips, show_progress=not hidden)
+
+
+def _known(git: GitRepository, name: str, remote_refs: Mapping[str, str]) -> list[str]:
+    """What the remote has: the commits it lists and, where we lack those, what we last saw of the same branches."""
+    tracking = git.refs(f"refs/remotes/{name}/") if not _is_url(name) else {}
+    seen = (tracking.get(f"refs/remotes/{name}/{ref.removeprefix('refs/heads/')}") for ref in remote_refs)
+    return list(dict.fromkeys([*remote_refs.values(), *(oid for oid in seen if oid)]))
+
+
+def _binary(descriptor: int) -> int:
+    """A standard stream, without Windows' change of line ends."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.setmode(descriptor, os.O_BINARY)
+    return descriptor
+
+
+def _close(descriptor: int) -> None:
+    """The other side sees the end; the number stays taken, so that no other file ever gets it."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, descriptor)
+    os.close(nothing)
+
+
+def _write(descriptor: int, data: bytes) -> bool:
+    """Write all of it. False when nobody reads any more."""
+    view = memoryview(data)
+    try:
+        while view:
+            view = view[os.write(descriptor, view) :]
+    except OSError:  # a broken pipe, by whatever name the system has for it
+        return False
+    return True

@@ -1,0 +1,175 @@
+"""Where the tensors lie in a safetensors file (docs/format.md, section 2.1).
+
+The header is read entry by entry, so that a hostile one costs little more memory than its own bytes. What is not certainly
+sound has no layout; nothing here raises for bad input.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from git_lepton.format.elements import ELEMENTS
+
+PREFIX_BYTES = 8
+MAX_HEADER_BYTES = 100_000_000
+MAX_KEYS = 2**18  # tensors, and texts in the metadata
+MAX_ENTRY_BYTES = 2**16  # of a name, and of a tensor's description
+_MAX_SIZE = 2**63 - 1
+
+_SPACE = re.compile(rb"[ \t\n\r]*+")
+_TEXT = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
+
+
+class Region(NamedTuple):
+    """A run of `length` bytes that hold elements of this dtype ("": bytes)."""
+
+    length: int
+    element: str
+
+
+class _Unsound(Exception):
+    """There is doubt about a header. Never leaves this module."""
+
+
+def header_length(prefix: bytes) -> int | None:
+    """The length of the header that the first 8 bytes of a file announce, or None if none of that length could be sound."""
+    length = int.from_bytes(prefix, "little")
+    return length if len(prefix) == PREFIX_BYTES and 2 <= length <= MAX_HEADER_BYTES else None
+
+
+def tensor_regions(header: bytes | bytearray) -> list[Region] | None:
+    """The tensors' regions in the order of the data, from the whole header (its 8 bytes of length included); None if it is
+    not sound."""
+    try:
+        _check_utf8(memoryview(header)[PREFIX_BYTES:])
+        return _tiled(sorted(_Reader(header).tensors()))
+    except (_Unsound, ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
+        return None
+
+
+def _check_utf8(header: memoryview) -> None:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    for start in range(0, len(header), MAX_ENTRY_BYTES):
+        decoder.decode(header[start : start + MAX_ENTRY_BYTES])
+    decoder.decode(b"", final=True)
+
+
+def _tiled(tensors: list[tuple[int, int, str]]) -> list[Region]:
+    regions, position = [], 0
+    for begin, end, dtype in tensors:
+        if begin != position:
+            raise _Unsound
+        regions.append(Region(end - begin, dtype if dtype in ELEMENTS else ""))
+        position = end
+    return regions
+
+
+class _Reader:
+    """Goes through the header once, from entry to entry."""
+
+    def __init__(self, header: bytes | bytearray) -> None:
+        self._header = header
+        self._position = PREFIX_BYTES
+        self._keys = 0
+
+    def tensors(self) -> Iterator[tuple[int, int, str]]:
+        """Begin, end and dtype of every tensor. Raises _Unsound or ValueError."""
+        if not self._header.startswith(b"{", self._position):
+            raise _Unsound
+        for name in self._object():
+            if name == b"__metadata__":
+                for _ in self._object():
+                    self._text()
+            else:
+                yield _tensor(self._description())
+        self._skip_space()
+        if self._position != len(self._header):
+            raise _Unsound
+
+    def _object(self) -> Iterator[bytes]:
+        """The keys of the object that begins here; after each the caller reads its value."""
+        seen: set[bytes] = set()
+        self._expect(b"{")
+        if self._accept(b"}"):
+            return
+        while True:
+            key = self._key()
+            if key in seen:
+                raise _Unsound
+            seen.add(key)
+            self._expect(b":")
+            yield key
+            if self._accept(b"}"):
+                return
+            self._expect(b",")
+
+    def _key(self) -> bytes:
+        start, stop = self._text()
+        self._keys += 1
+        if stop - start > MAX_ENTRY_BYTES or self._keys > MAX_KEYS:
+            raise _Unsound
+        text: str = json.loads(self._header[start:stop].decode())
+        return text.encode("utf-8", "surrogatepass")
+
+    def _text(self) -> tuple[int, int]:
+        """Where the quoted text that comes next begins and ends."""
+        self._skip_space()
+        match = _TEXT.match(self._header, self._position)
+        if not match:
+            raise _Unsound
+        self._position = match.end()
+        return match.span()
+
+    def _description(self) -> dict[str, Any]:
+        """The object that comes next and has no object in it."""
+        self._skip_space()
+        start = self._position
+        self._position = self._header.find(b"}", start, start + MAX_ENTRY_BYTES) + 1
+        value = json.loads(self._header[start : self._position].decode(), object_pairs_hook=_without_duplicates)
+        if not isinstance(value, dict):
+            raise _Unsound
+        return value
+
+    def _skip_space(self) -> None:
+        match = _SPACE.match(self._header, self._position)
+        self._position = match.end() if match else self._position
+
+    def _accept(self, sign: bytes) -> bool:
+        self._skip_space()
+        there = self._header.startswith(sign, self._position)
+        self._position += there
+        return there
+
+    def _expect(self, sign: bytes) -> None:
+        if not self._accept(sign):
+            raise _Unsound
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) != len(pairs):
+        raise _Unsound
+    return value
+
+
+def _tensor(entry: dict[str, Any]) -> tuple[int, int, str]:
+    if entry.keys() != {"dtype", "shape", "data_offsets"}:
+        raise _Unsound
+    dtype, shape, offsets = entry["dtype"], _sizes(entry["shape"]), _sizes(entry["data_offsets"])
+    if not isinstance(dtype, str) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise _Unsound
+    begin, end = offsets
+    if dtype in ELEMENTS and math.prod(shape) * ELEMENTS[dtype].bits != (end - begin) * 8:
+        raise _Unsound
+    return begin, end, dtype
+
+
+def _sizes(value: Any) -> list[int]:
+    if not isinstance(value, list) or any(type(size) is not int or not 0 <= size <= _MAX_SIZE for size in value):
+        raise _Unsound
+    return value

@@ -1,0 +1,48 @@
+"""HEAD's lepton.toml: read from git, never from the work tree and never from an older commit."""
+
+from __future__ import annotations
+
+from git_lepton.errors import WrongUse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from git_lepton.git.repository import GitRepository
+
+_MAX_BYTES = 1 << 20
+
+
+class BadLeptonToml(WrongUse):
+    """lepton.toml can't be read."""
+
+
+def read_lepton_toml(git: GitRepository) -> dict[str, Any]:
+    """The tables of HEAD's lepton.toml; empty where there is none. Raises BadLeptonToml, which names the line."""
+    status, size, _ = git.try_run("cat-file", "-s", "HEAD:lepton.toml")
+    if status:  # no commit yet, or no such file in it
+        return {}
+    if int(size) > _MAX_BYTES:
+        raise BadLeptonToml(f"HEAD's lepton.toml has {int(size)} bytes; at most {_MAX_BYTES} are read")
+    return parse_lepton_toml(git.read_blob("HEAD:lepton.toml"))
+
+
+def parse_lepton_toml(text: bytes) -> dict[str, Any]:
+    """The tables in these bytes. Raises BadLeptonToml."""
+    import tomllib
+
+    try:
+        return tomllib.loads(text.decode("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadLeptonToml(f"HEAD's lepton.toml is broken: {error}", "Correct it, and commit it.") from error
+
+
+def store_url(git: GitRepository) -> str | None:
+    """`url` of the table [store], or None. Raises BadLeptonToml."""
+    store = read_lepton_toml(git).get("store", {})
+    url = store.get("url") if isinstance(store, dict) else None
+    if not isinstance(store, dict) or not (url is None or isinstance(url, str)):
+        raise BadLeptonToml(
+            "the store in HEAD's lepton.toml is not a table with a text as url", '[store]\nurl = "https://HOST/OWNER/REPO"'
+        )
+    return url

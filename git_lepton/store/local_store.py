@@ -1,0 +1,361 @@
+"""The store of one repository on this machine: packs in a folder, used by any number of processes at once.
+
+Each process appends to one pack of its own, which it locks; sealed packs never change. Loss of power, kill -9 and a full disk
+at any point leave what was synced. See `chunk_store` for what a store promises, docs/format.md section 5 for the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import xxhash
+
+from git_lepton.errors import LeptonError
+from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
+from git_lepton.format.manifest import Manifest, parse_manifest
+from git_lepton.format.pack import MAX_DEPTH, BadPack, Kind, Record
+from git_lepton.store.catalogue import Catalogue
+from git_lepton.store.chunk_store import (
+    BaseRefused,
+    ChunkMissing,
+    DamagedChunk,
+    Problem,
+    Pruned,
+    Unreferenced,
+    Usage,
+    disk_errors,
+    explained,
+)
+from git_lepton.store.durable import make_folder, sync_data, write_durably
+from git_lepton.store.open_files import OpenFiles
+from git_lepton.store.pack_file import PackFile
+from git_lepton.store.pack_writer import PackWriter
+from git_lepton.store.store_gate import StoreGate
+
+if TYPE_CHECKING:
+    from git_lepton.format.coding.codec import EncodedChunk
+
+ROLL_BYTES = 256 * 1024 * 1024  # a pack of this length is sealed and the next begun, so that no rewriting needs much room
+_OPEN_FILES = 64
+_FRESH_S = 60.0  # what was asked for within this time need not be marked as in use again
+_README = b"""This folder belongs to git-lepton. It keeps the weight files of this git repository in pieces ("packs"), as
+git's own objects folder keeps the rest. What was not pushed is nowhere else: do not delete it by hand. `git lepton du` tells
+what takes the room, `git lepton prune` frees what nothing refers to any more.
+"""
+
+
+class LocalStore:
+    """Weights of one repository, in `root` (made on first write). A WritableChunkStore; may also be used as a context manager,
+    which closes it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.catalogue = Catalogue(root / "packs")
+        self.files = OpenFiles(_OPEN_FILES)
+        self.gate = StoreGate(root / "lock")
+        self._owner = os.urandom(8).hex()
+        self._numbers = 0
+        self._writer: PackWriter | None = None
+        self._lock = threading.RLock()
+        self._loaded = False
+        self._failure: LeptonError | None = None
+        self._pins = 0
+        self._pinning = contextlib.ExitStack()
+        self._relied: set[Path] = set()  # open packs of others that hold what we said is here
+        self._freshened: dict[Path, float] = {}
+
+    def __enter__(self) -> LocalStore:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    # Reading
+
+    def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]:
+        """Those of `names` that are not here, as of the last refresh."""
+        self._load()
+        return {name for name in names if not self._holds(name)}
+
+    def encoded(self, name: ChunkId) -> EncodedChunk:
+        """The chunk as it is stored, its checksum checked. Raises ChunkMissing, DamagedChunk."""
+        from git_lepton.format.coding.codec import EncodedChunk
+
+        found = self._fetch(name)
+        if found is None:
+            raise ChunkMissing(name)
+        record, payload = found
+        return EncodedChunk(name, record.codec, record.depth, record.base, record.raw_length, payload, record.checksum)
+
+    def read(self, name: ChunkId) -> bytes | bytearray:
+        """The chunk's raw bytes, its name checked. Raises ChunkMissing, or a CorruptData that names the chunk."""
+        from git_lepton.format.coding.codec import decode
+
+        chunk = self.encoded(name)
+        if chunk.base is None:
+            return decode(chunk)
+        if self._depth(chunk.base) >= chunk.depth:
+            raise DamagedChunk(name, "its base lies deeper than itself")
+        return decode(chunk, bytes(self.read(chunk.base)))
+
+    def manifest(self, oid: ObjectId) -> Manifest | None:
+        """The chunks of this object, or None if that is not known here. Raises DamagedChunk."""
+        found = self._fetch(oid)
+        if found is None:
+            return None
+        manifest = parse_manifest(found[1])
+        if manifest.oid != oid:
+            raise DamagedChunk(oid, "its manifest is that of another object")
+        return manifest
+
+    def manifests(self) -> Iterator[Manifest]:
+        """All manifests, in no order."""
+        self.refresh()
+        for name in self.catalogue.manifest_names():
+            manifest = self.manifest(ObjectId(name))
+            if manifest is not None:
+                yield manifest
+
+    def refresh(self) -> None:
+        """See what other processes added or dropped."""
+        with self._lock, disk_errors(self.root):
+            self.catalogue.refresh()
+            self._loaded = True
+
+    def _load(self) -> None:
+        if not self._loaded:
+            self.refresh()
+
+    def _find(self, name: Digest) -> tuple[PackFile, int] | None:
+        return self.catalogue.manifest(name.raw) if isinstance(name, ObjectId) else self.catalogue.chunk(name.raw)
+
+    def _depth(self, name: ChunkId) -> int:
+        place = self._find(name)
+        return place[0].record(place[1]).depth if place else 0
+
+    def _fetch(self, name: Digest) -> tuple[Record, bytes] | None:
+        """Header and payload of a record; None if it is not here. A pack may vanish under us, its records moved to another."""
+        self._load()
+        for _ in range(8):
+            place = self._find(name)
+            if place is None:
+                self.refresh()
+                place = self._find(name)
+            if place is None:
+                return None
+            try:
+                return self.payload(name, *place)
+            except FileNotFoundError:
+                self.refresh()
+            except OSError as error:
+                raise explained(error, self.root) from error
+            except DamagedChunk:
+                return self._other_copy(name, place)
+        return None
+
+    def payload(self, name: Digest, pack: PackFile, ordinal: int) -> tuple[Record, bytes]:
+        """One record of a pack, checked. Raises DamagedChunk, FileNotFoundError."""
+        try:
+            record = pack.record(ordinal)
+        except BadPack as error:
+            raise DamagedChunk(name, "its header does not match its checksum") from error
+        if record.name != name:
+            raise DamagedChunk(name, "its header is another's")
+        payload = self.files.read(pack.path, record.stored_length, pack.offset(ordinal))
+        if len(payload) != record.stored_length or xxhash.xxh3_64_intdigest(payload) != record.checksum:
+            raise DamagedChunk(name, f"they do not match their checksum (in {pack.path.name})")
+        return record, payload
+
+    def _other_copy(self, name: Digest, damaged: tuple[PackFile, int]) -> tuple[Record, bytes]:
+        """A sound copy elsewhere. If there is none the record counts as missing from now on, so that it can be added anew."""
+        for place in self.catalogue.copies(name.raw):
+            if place != damaged:
+                with contextlib.suppress(DamagedChunk, FileNotFoundError):
+                    return self.payload(name, *place)
+        with self._lock:
+            self.catalogue.forget(name.raw)
+        raise DamagedChunk(name, f"they do not match their checksum (in {damaged[0].path.name})")
+
+    # Adding
+
+    def add(self, chunk: EncodedChunk) -> None:
+        """Keep this encoding, unless the chunk is here. Raises BaseRefused, StoreFull, StoreNotWritable, DiskTrouble."""
+        self._load()
+        with self._lock:
+            if not self._holds(chunk.name):
+                self._check_base(chunk)
+                self._append(chunk.record().encode(), chunk.payload)
+
+    def _check_base(self, chunk: EncodedChunk) -> None:
+        if chunk.base is None:
+            return
+        if not self._holds(chunk.base):
+            raise BaseRefused(f"chunk {chunk.name} has a base that is not stored: {chunk.base}")
+        if self._depth(chunk.base) >= chunk.depth or chunk.depth > MAX_DEPTH:
+            raise BaseRefused(f"chunk {chunk.name} has a base of its own depth or deeper")
+
+    def add_manifest(self, manifest: Manifest) -> None:
+        """Keep this manifest, unless the object has one; then note that it is in use again (see `prune`)."""
+        self._load()
+        with self._lock:
+            if not self._holds(manifest.oid):
+                data = manifest.encode()
+                checksum = xxhash.xxh3_64_intdigest(data)
+                record = Record(Kind.MANIFEST, 0, 0, len(data), len(data), manifest.oid, None, checksum)
+                return self._append(record.encode(), data)
+            place = self._find(manifest.oid)
+            if place and not place[0].mine:
+                self._freshened.setdefault(place[0].path, 0.0)
+        return None
+
+    def _holds(self, name: Digest) -> bool:
+        place = self._find(name)
+        if place is None:
+            return False
+        if not place[0].sealed and not place[0].mine:
+            self._relied.add(place[0].path)
+        return True
+
+    def _append(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
+        self._check_sound()
+        with disk_errors(self.root):
+            writer = self._open_pack()
+            writer.append(header, payload)
+        self.catalogue.appended(writer.pack)
+
+    def _open_pack(self) -> PackWriter:
+        if self._writer and self._writer.pack.end >= ROLL_BYTES:
+            self._seal()
+        if self._writer is None:
+            self._write_readme()
+            self._writer = PackWriter(self.catalogue.folder, self._owner, self._numbers)
+            self._numbers += 1
+            self.catalogue.adopt(self._writer.pack)
+        return self._writer
+
+    def _write_readme(self) -> None:
+        readme = self.root / "README"
+        make_folder(self.root)
+        if not readme.exists():
+            write_durably(readme, _README)
+
+    def _seal(self) -> None:
+        writer, self._writer = self._writer, None
+        if writer:
+            with self._making_durable():
+                writer.seal()
+
+    def sync(self) -> None:
+        """All that was added is durable, and all that this process was told is here."""
+        with self._lock:
+            self._check_sound()
+            with self._making_durable():
+                if self._writer:
+                    self._writer.sync()
+                while self._relied:
+                    self._sync_foreign(self._relied.pop())
+            self._freshen()
+
+    @contextmanager
+    def _making_durable(self) -> Iterator[None]:
+        """The system may drop what it could not write and call the next attempt a success, so a failure is for good."""
+        try:
+            yield
+        except OSError as error:
+            self._failure = explained(error, self.root)
+            raise self._failure from error
+
+    def _check_sound(self) -> None:
+        if self._failure:
+            raise self._failure
+
+    def _sync_foreign(self, path: Path) -> None:
+        """Make another's open pack durable. One that vanished was rewritten, durably, by who removed it."""
+        try:
+            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+        except FileNotFoundError:
+            return
+        try:
+            sync_data(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _freshen(self) -> None:
+        """The manifests of others that we were asked for count as added now. Where we may not write, nor will a prune of ours."""
+        now = time.monotonic()
+        for path, last in self._freshened.items():
+            if not last or now - last > _FRESH_S:
+                with contextlib.suppress(FileNotFoundError, PermissionError):
+                    os.utime(path)
+                self._freshened[path] = now
+
+    @contextmanager
+    def pinned(self) -> Iterator[None]:
+        """Refreshes; until it is left, nothing that is here is pruned, by this or any other process. Threads may nest it."""
+        with self._lock:
+            if not self._pins:
+                removed = self._pinning.enter_context(self.gate.keeping())
+                self.catalogue.refresh(thoroughly=removed)
+                self._loaded = True
+            self._pins += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._pins -= 1
+                if not self._pins:
+                    self._pinning.close()
+
+    def close(self) -> None:
+        """Seal the open pack; now and then, merge what small packs have gathered. The store may be used again after it."""
+        from git_lepton.store.compaction import tidy
+
+        with self._lock:
+            try:
+                if self._writer and self._failure:
+                    self._writer.leave()
+                    self._writer = None
+                elif self._writer:
+                    self._seal()
+                    with disk_errors(self.root):
+                        tidy(self)
+            finally:
+                self.files.close()
+
+    # Care
+
+    def prune(self, keep: set[ObjectId], *, older_than_s: float, dry_run: bool = False) -> Pruned:
+        """Drop what is not reachable from the objects in `keep` and was neither added nor asked for in the last `older_than_s`
+        seconds (leave some minutes: git names in its index what `git add` stored only when it ends). What living processes
+        wrote stays. Raises StoreBusy while weights are being added."""
+        from git_lepton.store.compaction import prune
+
+        with self._lock:
+            return prune(self, keep, older_than_s, dry_run)
+
+    def unreferenced(self, keep: set[ObjectId]) -> list[Unreferenced]:
+        """The objects that are not in `keep`, those longest unused first."""
+        from git_lepton.store.reachability import unreferenced
+
+        with self._lock:
+            self.refresh()
+            return unreferenced(self, keep)
+
+    def usage(self) -> Usage:
+        self.refresh()
+        packs = self.catalogue.packs()
+        return Usage(sum(pack.size for pack in packs), len(packs), len(self.catalogue.manifest_names()))
+
+    def verify(self) -> Iterator[Problem]:
+        """Read everything and name what is wrong."""
+        from git_lepton.store.verification import problems
+
+        self.refresh()
+        return problems(self)

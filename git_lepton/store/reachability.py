@@ -1,0 +1,74 @@
+"""Which chunks a set of objects needs, and what nothing refers to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.pack import Kind
+from git_lepton.store.chunk_store import DamagedChunk, Unreferenced
+
+if TYPE_CHECKING:
+    from git_lepton.store.local_store import LocalStore
+    from git_lepton.store.pack_file import PackFile
+
+_BASE, _NO_BASE = slice(48, 80), bytes(32)  # of a record's header
+
+
+def reachable_chunks(store: LocalStore, objects: Iterable[ObjectId], packs: Iterable[PackFile] = ()) -> set[bytes]:
+    """The names of the chunks of these objects and of those in these packs, with the bases of both. An object that is not here
+    needs nothing."""
+    chunks = {name for pack in packs for kind, _, name in pack.glance() if kind == Kind.CHUNK}
+    for oid in objects:
+        chunks |= chunks_of(store, oid)
+    return _with_bases(store, chunks)
+
+
+def chunks_of(store: LocalStore, oid: ObjectId) -> set[bytes]:
+    """The names of an object's chunks. A damaged manifest keeps nothing: the object cannot be rebuilt from here any more."""
+    try:
+        manifest = store.manifest(oid)
+    except DamagedChunk:
+        return set()
+    return {entry.chunk.raw for entry in manifest.entries} if manifest else set()
+
+
+def _with_bases(store: LocalStore, chunks: set[bytes]) -> set[bytes]:
+    todo = list(chunks)
+    while todo:
+        place = store.catalogue.chunk(todo.pop())
+        base = place[0].header(place[1])[_BASE] if place else _NO_BASE
+        if base != _NO_BASE and base not in chunks:
+            chunks.add(base)
+            todo.append(base)
+    return chunks
+
+
+def stored_bytes(store: LocalStore, chunks: Iterable[bytes]) -> int:
+    """What these chunks take on disk."""
+    places = map(store.catalogue.chunk, chunks)
+    return sum(pack.length(ordinal) for pack, ordinal in filter(None, places))
+
+
+def unreferenced(store: LocalStore, keep: set[ObjectId]) -> list[Unreferenced]:
+    """See LocalStore.unreferenced. A chunk that several of them use counts for the one used last."""
+    counted = reachable_chunks(store, keep)
+    now = time.time()
+    found = []
+    for changed, name in sorted(_last_use(store, keep), reverse=True):
+        own = _with_bases(store, chunks_of(store, ObjectId(name))) - counted
+        counted |= own
+        found.append(Unreferenced(ObjectId(name), stored_bytes(store, own), now - changed))
+    return found[::-1]
+
+
+def _last_use(store: LocalStore, keep: set[ObjectId]) -> list[tuple[float, bytes]]:
+    """When each object outside `keep` was added or last asked for (as its pack's time tells), and its name."""
+    kept, times = {oid.raw for oid in keep}, []
+    for name in store.catalogue.manifest_names():
+        place = store.catalogue.manifest(name)
+        if name not in kept and place:
+            times.append((place[0].path.stat().st_mtime, name))
+    return times

@@ -1,0 +1,57 @@
+"""Reads a whole local store and names what is wrong in it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from git_lepton.errors import LeptonError
+from git_lepton.format.identifiers import ChunkId, ObjectId
+from git_lepton.format.pack import index_bytes, parse_end
+from git_lepton.store.chunk_store import Problem
+from git_lepton.store.open_files import read_at
+
+if TYPE_CHECKING:
+    from git_lepton.store.local_store import LocalStore
+    from git_lepton.store.pack_file import PackFile
+
+
+def problems(store: LocalStore) -> Iterator[Problem]:
+    """Packs whose index is not sound, chunks that do not decode to what their names say, objects that lack chunks."""
+    for pack in store.catalogue.packs():
+        yield from _pack_problems(pack)
+    broken = set()
+    for name in store.catalogue.chunk_names():
+        try:
+            store.read(ChunkId(name))
+        except LeptonError as error:
+            broken.add(name)
+            yield Problem(name.hex(), error.message)
+    for name in store.catalogue.manifest_names():
+        yield from _object_problems(store, ObjectId(name), broken)
+
+
+def _pack_problems(pack: PackFile) -> Iterator[Problem]:
+    """An open pack has no index; what is torn at its end was never promised."""
+    if not pack.sealed:
+        return
+    try:
+        with pack.path.open("rb") as file:
+            needed = index_bytes(read_at(file.fileno(), 8, pack.size - 8))
+            parse_end(read_at(file.fileno(), needed, pack.size - needed), pack.size)
+    except FileNotFoundError:
+        return  # rewritten meanwhile
+    except LeptonError as error:
+        yield Problem(pack.path.name, error.message)
+
+
+def _object_problems(store: LocalStore, oid: ObjectId, broken: set[bytes]) -> Iterator[Problem]:
+    try:
+        manifest = store.manifest(oid)
+    except LeptonError as error:
+        yield Problem(str(oid), error.message)
+        return
+    chunks = {entry.chunk for entry in manifest.entries} if manifest else set()
+    lacking = store.missing(chunks) | {chunk for chunk in chunks if chunk.raw in broken}
+    if lacking:
+        yield Problem(str(oid), f"{len(lacking)} of its {len(chunks)} chunks are missing or damaged")

@@ -1,0 +1,113 @@
+"""Brings objects from a server: takes manifests and a plan, fetches what the local store lacks in ranges, several at a time.
+
+A chunk is checked and stored as soon as it has arrived, its bases before it, so that what came before a break stays. Never more
+than one chunk for each stream is in memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from git_lepton.errors import WeightsMissing
+from git_lepton.transfer.fetching import Fetcher
+from git_lepton.transfer.progress import SILENT
+from git_lepton.transfer.ranges import PlannedChunk, cut_ranges, read_plan
+
+if TYPE_CHECKING:
+    from git_lepton.format.identifiers import ChunkId, ObjectId
+    from git_lepton.format.manifest import Manifest
+    from git_lepton.format.pointer import Pointer
+    from git_lepton.store.local_store import LocalStore
+    from git_lepton.transfer.progress import Progress
+    from git_lepton.transfer.remote_store import RemoteStore
+
+_MANIFEST_BATCH = 8 * 1024 * 1024  # bytes of manifests in one answer, about
+_SMALLEST_PIECE = 64 * 1024  # as many bytes of a file have one entry in its manifest, at least
+_ENTRY_BYTES = 36
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """What a download moved: objects that were not here before, and bytes of payloads that arrived."""
+
+    objects: int
+    bytes_received: int
+
+
+class ObjectsAbsent(WeightsMissing):
+    """The server does not have all that is wanted. `objects` are the oids; all others were brought."""
+
+    def __init__(self, objects: Sequence[ObjectId], repository: str, host: str) -> None:
+        names = ", ".join(map(str, objects[:3])) + (f" and {len(objects) - 3} more" if len(objects) > 3 else "")
+        super().__init__(f"{repository} on {host} lacks weights: {names}", "Somebody who has them has to run: git lepton push")
+        self.objects = objects
+
+
+def download(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], progress: Progress = SILENT) -> Downloaded:
+    """Bring these objects; durable on return. Raises ObjectsAbsent after all others were brought."""
+    pointers = list({pointer.oid: pointer for pointer in objects}.values())
+    with store.pinned(), remote.connection.noting(progress.note):
+        manifests = _manifests(store, remote, pointers)
+        lengths = {entry.chunk: entry.length for manifest in manifests.values() for entry in manifest.entries}
+        here = lengths.keys() - store.missing(lengths)
+        fresh = [m for m in manifests.values() if store.manifest(m.oid) is None or not _is_whole(m, here)]
+        planned, lacking = _plan(store, remote, [name for name in lengths if name not in here])
+        received = _fetch(store, remote, planned, progress)
+        whole = [manifest for manifest in manifests.values() if not any(entry.chunk in lacking for entry in manifest.entries)]
+        for manifest in whole:
+            store.add_manifest(manifest)
+        store.sync()
+    brought = {manifest.oid for manifest in whole}
+    absent = [pointer.oid for pointer in pointers if pointer.oid not in brought]
+    if absent:
+        raise ObjectsAbsent(absent, remote.repository, remote.connection.host)
+    return Downloaded(len(fresh), received)
+
+
+def _is_whole(manifest: Manifest, here: Iterable[ChunkId]) -> bool:
+    return all(entry.chunk in here for entry in manifest.entries)
+
+
+def _manifests(store: LocalStore, remote: RemoteStore, pointers: Sequence[Pointer]) -> dict[ObjectId, Manifest]:
+    """The manifests that are here or there, in the order of the pointers."""
+    found = {pointer.oid: store.manifest(pointer.oid) for pointer in pointers}
+    batch: list[ObjectId] = []
+    expected = 0
+    for pointer in pointers:
+        if found[pointer.oid] is None:
+            batch.append(pointer.oid)
+            expected += pointer.size // _SMALLEST_PIECE * _ENTRY_BYTES
+        if expected > _MANIFEST_BATCH:
+            found.update((manifest.oid, manifest) for manifest in remote.manifests(batch))
+            batch, expected = [], 0
+    found.update((manifest.oid, manifest) for manifest in remote.manifests(batch))
+    return {oid: manifest for oid, manifest in found.items() if manifest is not None}
+
+
+def _plan(store: LocalStore, remote: RemoteStore, names: Sequence[ChunkId]) -> tuple[list[PlannedChunk], set[ChunkId]]:
+    """How to fetch these chunks and their bases, without what is here; and those that the server lacks."""
+    planned: dict[ChunkId, PlannedChunk] = {}
+    lacking: set[ChunkId] = set()
+    for asked, plan in remote.plans(names):
+        chunks, absent = read_plan(asked, plan)
+        lacking |= absent
+        planned.update((chunk.name, chunk) for chunk in chunks)
+    here = planned.keys() - store.missing(planned)
+    return [chunk for name, chunk in planned.items() if name not in here], lacking
+
+
+def _fetch(store: LocalStore, remote: RemoteStore, planned: Sequence[PlannedChunk], progress: Progress) -> int:
+    """Fetch and store these chunks, bases first. Returns the bytes of their payloads."""
+    if not planned:
+        return 0
+    total = sum(chunk.length for chunk in planned)
+    progress.start(total)
+    try:
+        for depth in sorted({chunk.depth for chunk in planned}):
+            ranges = cut_ranges(chunk for chunk in planned if chunk.depth == depth)
+            Fetcher(store, remote, progress, ranges).run()
+    finally:
+        progress.finish()
+    return total

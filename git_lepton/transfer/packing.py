@@ -1,0 +1,122 @@
+"""Cuts what a push sends into packs: bases before their deltas, in file order, no longer than a link can carry in good time."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAILER_BYTES, end_record
+
+if TYPE_CHECKING:
+    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.identifiers import ChunkId
+    from git_lepton.transfer.bodies import Buffer
+
+LEAST_BYTES = 1024 * 1024
+FIRST_BYTES = 8 * 1024 * 1024
+_SECONDS = 20.0
+_OVERHEAD = len(PACK_HEAD) + HEADER_BYTES + TRAILER_BYTES  # of an empty pack
+_RECORD_OVERHEAD = 2 * HEADER_BYTES  # before the payload, and in the index
+
+
+@dataclass(frozen=True)
+class OutgoingPack:
+    """A whole pack in memory. `buffers` are its bytes in order, never joined; `length` is their sum; `raw` sums the raw bytes."""
+
+    name: str
+    chunks: tuple[EncodedChunk, ...]
+    buffers: tuple[Buffer, ...]
+    length: int
+    raw: int
+
+    def sha256(self) -> str:
+        """The SHA-256 of the pack, in hex."""
+        digest = hashlib.sha256()
+        for buffer in self.buffers:
+            digest.update(buffer)
+        return digest.hexdigest()
+
+    def halves(self) -> tuple[OutgoingPack, OutgoingPack]:
+        """The same chunks in two packs of about the same length; needs two chunks."""
+        half = total = 0
+        while half < len(self.chunks) - 1 and 2 * total < self.length:
+            total += len(self.chunks[half].payload)
+            half += 1
+        return make_pack(self.chunks[:half]), make_pack(self.chunks[half:])
+
+
+def make_pack(chunks: Iterable[EncodedChunk]) -> OutgoingPack:
+    """A pack of these chunks, in this order."""
+    kept = tuple(chunks)
+    headers = [chunk.record().encode() for chunk in kept]
+    name, end = end_record(headers)
+    body = [part for header, chunk in zip(headers, kept, strict=True) for part in (header, chunk.payload)]
+    buffers: tuple[Buffer, ...] = (PACK_HEAD, *body, end)
+    return OutgoingPack(str(name), kept, buffers, sum(map(len, buffers)), sum(chunk.raw_length for chunk in kept))
+
+
+class PackSizes:
+    """How long the next pack may be: about 20 s at the measured rate, within what the server takes. Thread safe."""
+
+    def __init__(self, limit: int, first: int = FIRST_BYTES) -> None:
+        self._lock = threading.Lock()
+        self._limit = min(limit, MAX_PACK_BYTES)
+        self._size = min(first, self._limit)
+
+    @property
+    def next(self) -> int:
+        """Bytes."""
+        with self._lock:
+            return self._size
+
+    def measured(self, length: int, seconds: float) -> None:
+        """A pack of this length took so long, among the others that travelled at the time."""
+        with self._lock:
+            carried = int(length * _SECONDS / max(seconds, 1e-3))
+            self._size = max(LEAST_BYTES, min(self._limit, carried, 4 * self._size))
+
+    def refused(self, length: int) -> bool:
+        """A pack of this length is too long for the server or something before it. Whether that is news."""
+        with self._lock:
+            news = length <= self._limit
+            self._limit = max(1, min(self._limit, length // 2))
+            self._size = min(self._size, self._limit)
+            return news
+
+
+def in_order(names: Iterable[ChunkId], wanted: set[ChunkId], load: Callable[[ChunkId], EncodedChunk]) -> Iterator[EncodedChunk]:
+    """The chunks of `wanted` in the order of `names`, each once, and before each the bases of it that are wanted themselves.
+
+    `load` reads a chunk. `wanted` is emptied.
+    """
+    for name in names:
+        waiting = [name] if name in wanted else []
+        while waiting:
+            chunk = load(waiting[-1])
+            if chunk.base is not None and chunk.base in wanted and chunk.base not in waiting:
+                waiting.append(chunk.base)
+                continue
+            wanted.discard(waiting.pop())
+            yield chunk
+
+
+def fill_packs(chunks: Iterable[EncodedChunk], sizes: PackSizes, ready: Callable[[], None]) -> Iterator[OutgoingPack]:
+    """Packs of at most `sizes.next` bytes (one chunk goes in any case). Before a pack's first payload is read `ready` is called,
+    which may wait."""
+    source = iter(chunks)
+    ready()
+    held: list[EncodedChunk] = []
+    length = _OVERHEAD
+    for chunk in source:
+        needed = len(chunk.payload) + _RECORD_OVERHEAD
+        if held and length + needed > sizes.next:
+            yield make_pack(held)
+            held, length = [], _OVERHEAD
+            ready()
+        held.append(chunk)
+        length += needed
+    if held:
+        yield make_pack(held)

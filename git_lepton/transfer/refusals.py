@@ -1,0 +1,169 @@
+"""What an answer of 400 and above means to the user: a sentence, what to do, and the kind of error it is."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from git_lepton.errors import CorruptData, LeptonError, NetworkTrouble, NotAllowed, WeightsMissing, WrongUse
+from git_lepton.wire.messages import BadMessage, Capabilities, ErrorBody, ErrorReply, from_json
+from git_lepton.wire.protocol import PROTOCOL_VERSION, REQUEST_HEADER
+
+
+class NotALeptonServer(NetworkTrouble):
+    """Something answered, but not with what the protocol says."""
+
+
+class ServerRefused(NetworkTrouble):
+    """The server said no for a reason that is neither the user's rights nor their data."""
+
+
+class LoginNeeded(NotAllowed):
+    """No token, or none that the server takes."""
+
+
+class Forbidden(NotAllowed):
+    """May read, may not do this."""
+
+
+class NotFound(NotAllowed):
+    """Not there, or not to be known to the caller."""
+
+
+class SessionGone(NetworkTrouble):
+    """The upload session has ended."""
+
+
+class UrlExpired(NetworkTrouble):
+    """A transfer URL is no longer taken; ask for another."""
+
+
+class TooLarge(NetworkTrouble):
+    """A body that the server, or a proxy before it, does not take. `size` is the body's length in bytes."""
+
+    size = 0
+
+
+class StorageFull(NetworkTrouble):
+    """The server has no room."""
+
+
+class Refuted(CorruptData):
+    """The server found that bytes are not what their name says."""
+
+
+class ChunksUnknown(WeightsMissing):
+    """The server lacks chunks that it was taken to have."""
+
+
+class UpgradeNeeded(WrongUse):
+    """Client and server speak different versions."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer of 400 or above: `asked` names what it is about, for a sentence ("repository O/N"); `sent` is the length of
+    what was sent."""
+
+    host: str
+    asked: str
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    sent: int = 0
+    transfer: bool = False  # from a transfer URL
+
+
+def refusal(answer: Answer) -> LeptonError:
+    """The error to raise for an answer that is no use to send the request again for."""
+    said = read_error(answer)
+    if answer.transfer and answer.status in (401, 403, 404, 410) and said.code != "session_gone":
+        return UrlExpired(f"{answer.host} no longer takes the address it gave for a transfer", said.hint)
+    error = _by_code(said.code, answer, said)
+    if isinstance(error, TooLarge):
+        error.size = answer.sent
+    return error
+
+
+def read_error(answer: Answer) -> ErrorBody:
+    """The error body of an answer; where there is none (a proxy's page, an S3 document) one made up from the status."""
+    try:
+        return from_json(ErrorReply, json.loads(answer.body)).error
+    except (ValueError, BadMessage, RecursionError):
+        code = _CODES.get(answer.status, "")
+        return ErrorBody(code, "", "", answer.headers.get(REQUEST_HEADER, ""))
+
+
+def is_page(body: bytes) -> bool:
+    """Whether a body looks like a web page."""
+    return body[:512].lstrip().lower().startswith((b"<!doctype", b"<html", b"<head"))
+
+
+def page_title(body: bytes) -> str:
+    """A web page's title, for a sentence; empty if it has none."""
+    found = re.search(rb"<title[^>]*>([^<]{1,200})</title", body[:65536], re.IGNORECASE)
+    return " ".join(found[1].decode("utf-8", "replace").split()) if found else ""
+
+
+def check_versions(host: str, found: Capabilities, client: str) -> None:
+    """Raises UpgradeNeeded unless the server speaks our protocol. `client` is our own version, for the sentence."""
+    if found.protocol_min <= PROTOCOL_VERSION <= found.protocol_max:
+        return
+    spoken = (
+        f"{host} speaks protocol {found.protocol_min} to {found.protocol_max}, this git-lepton {client} speaks {PROTOCOL_VERSION}"
+    )
+    if found.protocol_min > PROTOCOL_VERSION:
+        raise UpgradeNeeded(spoken, f"Run: pip install --upgrade '{found.client}'")
+    raise UpgradeNeeded(spoken, "Ask whoever runs the server to update it.")
+
+
+_CODES = {
+    401: "unauthenticated",
+    403: "forbidden",
+    404: "not_found",
+    407: "proxy",
+    413: "too_large",
+    422: "corrupt_data",
+    424: "missing_chunks",
+    426: "upgrade_required",
+    507: "storage_full",
+}
+
+
+def error_of_code(code: str, message: str, hint: str = "") -> LeptonError:
+    """The error of our kind for an error code of the protocol."""
+    kind, _, usual = _KINDS.get(code, (ServerRefused, "", ""))
+    return kind(message, hint or usual)
+
+
+def _by_code(code: str, answer: Answer, said: ErrorBody) -> LeptonError:
+    kind, sentence, usual = _KINDS.get(code, (ServerRefused, "{host} refused a request with status {status}", ""))
+    ours = sentence.format(host=answer.host, asked=answer.asked, status=answer.status, sent=f"{answer.sent:,}")
+    hint = said.hint or usual.format(host=answer.host)
+    if kind is ServerRefused and said.request and not hint:
+        hint = f"The server's name for this request is {said.request}."
+    # "not found" must name what was not found, whatever the server says
+    message = ours if kind is NotFound and answer.asked not in said.message else said.message or ours
+    return kind(message, hint)
+
+
+_BODY_SIZE_HINT = "A proxy before the server limits the size of a request; with nginx set client_max_body_size to 64m or more."
+_KINDS: dict[str, tuple[type[LeptonError], str, str]] = {
+    "unauthenticated": (LoginNeeded, "{host} wants you to log in", "Run: git lepton login {host}"),
+    "forbidden": (Forbidden, "{host} does not let you do this in {asked}", "Ask a maintainer of the repository for the right."),
+    "not_found": (
+        NotFound,
+        "{host} has no {asked}, or you may not see it",
+        "Check the name; if it is private, run: git lepton login {host}",
+    ),
+    "session_gone": (SessionGone, "the upload to {asked} on {host} has ended", "Push again: it goes on where it stopped."),
+    "too_large": (TooLarge, "{host} does not take {sent} bytes in one request", _BODY_SIZE_HINT),
+    "corrupt_data": (Refuted, "{host} found that what arrived is not what its name says", "Run: git lepton fsck"),
+    "missing_chunks": (ChunksUnknown, "{host} lacks parts of what was to be stored in {asked}", "Push again."),
+    "upgrade_required": (UpgradeNeeded, "{host} needs a newer git-lepton", "Run: pip install --upgrade git-lepton"),
+    "storage_full": (StorageFull, "{host} has no room left", "Tell whoever runs the server; then push again."),
+    "proxy": (ServerRefused, "the proxy wants a user name and a password", "Put them into git's http.proxy setting."),
+}
+ADDRESS_HINT = "Check the address; a proxy or a login page may stand between you and the server."

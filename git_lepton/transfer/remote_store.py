@@ -1,0 +1,232 @@
+"""One repository on one server: a typed method for each request of docs/wire-protocol.md.
+
+Lists are split to the protocol's limits. Every method may be called from any thread; it raises LeptonErrors, and what it says
+beside them. Which request follows which is the business of `upload` and `download`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from git_lepton.errors import CorruptData
+from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
+from git_lepton.format.manifest import Manifest, parse_manifest
+from git_lepton.transfer.bodies import Body, Reply, Sent, Stream
+from git_lepton.transfer.connection import Connection
+from git_lepton.transfer.credentials import CredentialChain, GitCredentials
+from git_lepton.transfer.network import host_of
+from git_lepton.transfer.patience import Attempts
+from git_lepton.wire import protocol
+from git_lepton.wire.messages import (
+    Account,
+    Capabilities,
+    NewRepository,
+    PackOffer,
+    PackOffers,
+    Plan,
+    RangeRequest,
+    RangeRequests,
+    RangeUrl,
+    RangeUrls,
+    RepositoryInfo,
+    Ticket,
+    Tickets,
+    Upload,
+    UploadState,
+    to_json,
+)
+
+if TYPE_CHECKING:
+    from git_lepton.settings import Settings
+    from git_lepton.settings.location import StoreLocation
+
+Name = TypeVar("Name", bound=Digest)
+Item = TypeVar("Item")
+_PLANNED_AT_ONCE = 16_384  # chunks in one request for a plan: its answer is some 100 bytes for each
+
+
+class BadAnswer(CorruptData):
+    """The server's answer does not fit what was asked."""
+
+
+class RemoteStore:
+    """The repository `OWNER/NAME` on the server of `connection`. `streams`: how many bodies may travel at once."""
+
+    def __init__(self, connection: Connection, repository: str, *, streams: int = 4) -> None:
+        self.connection = connection
+        self.repository = repository
+        self.streams = streams
+
+    def close(self) -> None:
+        """Let go of open connections."""
+        self.connection.close()
+
+    # Server and repository
+
+    def capabilities(self) -> Capabilities:
+        return self.connection.capabilities()
+
+    def account(self) -> Account:
+        """Who the server takes us for."""
+        return self.connection.request("GET", protocol.ACCOUNT, asked="account").message(Account)
+
+    def information(self) -> RepositoryInfo:
+        return self._ask("GET").message(RepositoryInfo)
+
+    def create(self, repository: NewRepository) -> RepositoryInfo:
+        """Make the repository, or join who made it before."""
+        return self._ask("PUT", message=repository).message(RepositoryInfo)
+
+    # Objects
+
+    def check(self, oids: Sequence[ObjectId]) -> dict[ObjectId, int]:
+        """For each oid protocol.MISSING, PENDING or STORED."""
+        return self._states(oids, "objects", "check")
+
+    def stored(self, oids: Sequence[ObjectId]) -> set[ObjectId]:
+        """Those of these objects that are here, verified."""
+        return {oid for oid, state in self.check(oids).items() if state == protocol.STORED}
+
+    def manifests(self, oids: Sequence[ObjectId]) -> list[Manifest]:
+        """The manifests of those of these objects that the repository has. Raises BadAnswer, BadManifest."""
+        found = []
+        for batch in _batches(oids, protocol.MAX_MANIFESTS):
+            body = self._ask("POST", "manifests", "read", body=_joined(batch)).body
+            for oid, data in zip(batch, _framed(body, len(batch)), strict=True):
+                if data:
+                    found.append(_checked(oid, parse_manifest(data)))
+        return found
+
+    # Upload
+
+    def open_upload(self) -> Upload:
+        return self._ask("POST", "uploads").message(Upload)
+
+    def have(self, session: str, chunks: Sequence[ChunkId]) -> set[ChunkId]:
+        """Those of these chunks that need not be sent: a promise for as long as the session lasts."""
+        return {name for name, state in self._states(chunks, "uploads", session, "have").items() if state == protocol.STORED}
+
+    def announce(self, session: str, manifest: Manifest) -> None:
+        """Say which chunks an object consists of, before they come."""
+        self._ask("PUT", "uploads", session, "manifests", manifest.oid.hex, body=manifest.encode())
+
+    def tickets(self, session: str, offers: Sequence[PackOffer]) -> list[Ticket]:
+        """Where each of these packs goes."""
+        found: list[Ticket] = []
+        for batch in _batches(offers, protocol.MAX_TICKETS):
+            reply = self._ask("POST", "uploads", session, "packs", message=PackOffers(list(batch)))
+            tickets = reply.message(Tickets).tickets
+            if [ticket.pack for ticket in tickets] != [offer.pack for offer in batch]:
+                raise BadAnswer(f"{self.connection.host} gave tickets for other packs than were offered")
+            found += tickets
+        return found
+
+    def put_pack(self, ticket: Ticket, body: Body, sent: Sent | None = None) -> None:
+        """Send a pack. Raises UrlExpired, TooLarge, Refuted, StorageFull."""
+        asked = f"pack {ticket.pack[:12]} of {self.repository}"
+        self.connection.transfer("PUT", ticket.url, asked=asked, body=body, headers=ticket.headers, sent=sent)
+
+    def confirm(self, session: str, pack: str) -> None:
+        """Tell the server that a pack is where its ticket said."""
+        self._ask("POST", "uploads", session, "packs", pack, "received")
+
+    def commit(self, session: str) -> UploadState:
+        return self._ask("POST", "uploads", session, "commit").message(UploadState)
+
+    def upload_state(self, session: str) -> UploadState:
+        return self._ask("GET", "uploads", session).message(UploadState)
+
+    # Download
+
+    def plans(self, chunks: Sequence[ChunkId]) -> Iterator[tuple[Sequence[ChunkId], Plan]]:
+        """How to fetch these chunks, in batches."""
+        for batch in _batches(chunks, _PLANNED_AT_ONCE):
+            yield batch, self._ask("POST", "plan", body=_joined(batch)).message(Plan)
+
+    def range_urls(self, ranges: Sequence[RangeRequest]) -> list[RangeUrl]:
+        """Where to get each of these ranges, for a short time."""
+        found: list[RangeUrl] = []
+        for batch in _batches(ranges, protocol.MAX_RANGES):
+            found += self._ask("POST", "urls", message=RangeRequests(list(batch))).message(RangeUrls).urls
+        if len(found) != len(ranges):
+            raise BadAnswer(f"{self.connection.host} gave {len(found)} addresses for {len(ranges)} ranges")
+        return found
+
+    def open_range(self, url: RangeUrl) -> AbstractContextManager[Stream]:
+        """The bytes of a range as they come; tried once. Raises Transient, UrlExpired."""
+        return self.connection.stream(url.url, asked=f"a part of {self.repository}", headers=url.headers)
+
+    def attempts(self) -> Attempts:
+        """How long to bear it when `open_range` breaks again and again."""
+        return self.connection.attempts()
+
+    def _ask(self, method: str, *parts: str, body: Body = b"", message: Any = None) -> Reply:
+        path = protocol.repository_path(self.repository, *parts)
+        kind = protocol.BINARY if body else ""
+        if message is not None:
+            body, kind = json.dumps(to_json(message)).encode(), "application/json"
+        return self.connection.request(method, path, asked=f"repository {self.repository}", body=body, content_type=kind)
+
+    def _states(self, names: Sequence[Name], *parts: str) -> dict[Name, int]:
+        found: dict[Name, int] = {}
+        for batch in _batches(names, protocol.MAX_DIGESTS):
+            body = self._ask("POST", *parts, body=_joined(batch)).body
+            if len(body) != len(batch) or max(body, default=0) > protocol.STORED:
+                raise BadAnswer(f"{self.connection.host} answered {len(body)} bytes about {len(batch)} names")
+            found.update(zip(batch, body, strict=True))
+        return found
+
+
+def connect(location: StoreLocation, settings: Settings) -> RemoteStore:
+    """The repository that a location names, with git's settings for its host and the user's credentials for it."""
+    token = settings.token if location.token_allowed else None
+    chain = CredentialChain(
+        token=token or "",
+        token_host=host_of(location.url),
+        username=location.username or "",
+        password=location.password or "",
+        git=GitCredentials(interactive=settings.interactive),
+        netrc_file=_netrc(settings.environment.get("NETRC", "")),
+    )
+    connection = Connection(location.url, credentials=chain, network=settings.http, codecs=sorted(RELEASED))
+    return RemoteStore(connection, location.repository, streams=settings.concurrency)
+
+
+def _netrc(named: str) -> Path | None:
+    """The user's netrc file: the one of $NETRC, else .netrc (_netrc on Windows) at home; None if there is none."""
+    candidates = [Path(named)] if named else [Path.home() / ".netrc", Path.home() / "_netrc"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _joined(names: Iterable[Digest]) -> bytes:
+    return protocol.join_digests([name.raw for name in names])
+
+
+def _framed(body: bytes, count: int) -> list[bytes]:
+    """The `count` texts of a body, each after its length in 4 bytes. Raises BadAnswer."""
+    found, at = [], 0
+    for _ in range(count):
+        end = at + 4 + int.from_bytes(body[at : at + 4], "little")
+        if end > len(body):
+            break
+        found.append(body[at + 4 : end])
+        at = end
+    if len(found) != count or at != len(body):
+        raise BadAnswer("the server's list of manifests is cut short or too long")
+    return found
+
+
+def _checked(oid: ObjectId, manifest: Manifest) -> Manifest:
+    if manifest.oid != oid:
+        raise BadAnswer(f"the server gave the manifest of {manifest.oid} for {oid}")
+    return manifest

@@ -1,0 +1,171 @@
+"""Turns a file's bytes into its pointer, and keeps the weights: what `git add` does with a tracked file.
+
+The answer is given only when the weights are durable. All names are hashes of the bytes that came, never of what a cache
+remembers of the file (docs/decisions/0002). Work runs beside the reading: one thread hashes the whole, some name and encode
+pieces that the store lacks, one appends them in order. A piece that the store has is neither encoded nor written.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from itertools import chain
+from typing import TYPE_CHECKING, Protocol
+
+from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, claims_to_be_pointer, parse_pointer
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from concurrent.futures import Future
+
+    from git_lepton.format.chunking import Piece, Source
+    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.identifiers import ChunkId
+    from git_lepton.format.manifest import Manifest, ManifestEntry
+
+PIECES_IN_FLIGHT = 10  # of at most 4 MiB as we cut them: some 40 MiB, and what they are encoded to
+SMALL_BYTES = 2 * 1024 * 1024  # up to here threads cost more than they bring
+_MOST_WORKERS = 4
+
+
+class PieceStore(Protocol):
+    """What is needed of a store here; see store.chunk_store."""
+
+    def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]: ...
+    def add(self, chunk: EncodedChunk) -> None: ...
+    def add_manifest(self, manifest: Manifest) -> None: ...
+    def sync(self) -> None: ...
+    def pinned(self) -> AbstractContextManager[None]: ...
+
+
+def clean(source: Source, store: PieceStore, codecs: frozenset[int]) -> bytes:
+    """The pointer for what `source` holds, when that is durably in the store, encoded by these codecs only.
+
+    Empty content and content that is a pointer come back as they are. Raises BadPointer or UnknownPointerVersion for a pointer
+    that is none of ours, and what the source or the store raises; then the store shows nothing of it, and the source may
+    not be at its end.
+    """
+    head = _head(source)
+    if not head or _is_pointer(head):
+        return head
+    with store.pinned():
+        manifest = _keep(_Resumed(head, source), store, codecs)
+        store.add_manifest(manifest)
+        store.sync()
+    return Pointer(manifest.oid, manifest.size).encode()
+
+
+def _is_pointer(head: bytes) -> bool:
+    """Whether this is all of a valid pointer. What is longer than any pointer is ordinary content."""
+    if not claims_to_be_pointer(head):
+        return False
+    try:
+        parse_pointer(head)
+    except NotAPointer:
+        return False
+    return True
+
+
+def _head(source: Source) -> bytes:
+    """The first bytes: enough to tell whether it is a pointer, and all of it if it may be one."""
+    buffer, filled = memoryview(bytearray(MAX_POINTER_BYTES + 1)), 0
+    while filled < len(buffer):
+        got = source.readinto(buffer[filled:])
+        if not got:
+            break
+        filled += got
+    return bytes(buffer[:filled])
+
+
+class _Resumed:
+    """A source that begins with bytes already taken from it."""
+
+    def __init__(self, head: bytes, source: Source) -> None:
+        self._head, self._source = head, source
+
+    def readinto(self, buffer: memoryview, /) -> int:
+        if not self._head:
+            return self._source.readinto(buffer)
+        part, self._head = self._head[: len(buffer)], self._head[len(buffer) :]
+        buffer[: len(part)] = part
+        return len(part)
+
+
+def _keep(source: Source, store: PieceStore, codecs: frozenset[int]) -> Manifest:
+    """Add the chunks of an object to the store; gives its manifest."""
+    from git_lepton.format.chunking import pieces
+    from git_lepton.format.identifiers import ObjectId
+    from git_lepton.format.manifest import Manifest
+
+    work = _Work(store, codecs)
+    cut = pieces(source)
+    first = _up_to(SMALL_BYTES, cut)
+    more = next(cut, None)
+    entries = [work.do(piece) for piece in first] if more is None else list(work.beside(chain(first, [more], cut)))
+    size = sum(entry.length for entry in entries)
+    return Manifest(ObjectId(work.digest.digest()), size, tuple(entries))
+
+
+def _up_to(length: int, cut: Iterator[Piece]) -> list[Piece]:
+    """Pieces until they have more than `length` bytes together, or all."""
+    taken: list[Piece] = []
+    while length >= 0 and (piece := next(cut, None)) is not None:
+        taken.append(piece)
+        length -= len(piece.data)
+    return taken
+
+
+class _Work:
+    """Hashes, names, encodes and adds pieces, in the calling thread or in threads beside it."""
+
+    def __init__(self, store: PieceStore, codecs: frozenset[int]) -> None:
+        self.digest = hashlib.sha256()
+        self._store = store
+        self._codecs = codecs
+
+    def do(self, piece: Piece) -> ManifestEntry:
+        self.digest.update(piece.data)
+        return self._add(self._encode(piece))
+
+    def _encode(self, piece: Piece) -> tuple[ManifestEntry, EncodedChunk | None]:
+        from git_lepton.format.coding.codec import encode
+        from git_lepton.format.identifiers import ChunkId
+        from git_lepton.format.manifest import ManifestEntry
+
+        name = ChunkId.of(piece.data)
+        lacking = self._store.missing([name])
+        chunk = encode(piece.data, piece.element, self._codecs, name) if lacking else None
+        return ManifestEntry(name, len(piece.data)), chunk
+
+    def _add(self, encoded: tuple[ManifestEntry, EncodedChunk | None]) -> ManifestEntry:
+        entry, chunk = encoded
+        if chunk is not None:
+            self._store.add(chunk)
+        return entry
+
+    def beside(self, cut: Iterator[Piece]) -> Iterator[ManifestEntry]:
+        """The entries of all pieces, in order. What goes wrong in any thread comes out here."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        workers = max(2, min(_MOST_WORKERS, os.cpu_count() or 1))
+        in_flight: deque[tuple[Future[None], Future[ManifestEntry]]] = deque()
+        with ThreadPoolExecutor(1) as hashing, ThreadPoolExecutor(1) as adding, ThreadPoolExecutor(workers) as encoding:
+            for piece in cut:
+                encoded = encoding.submit(self._encode, piece)
+                in_flight.append((hashing.submit(self.digest.update, piece.data), adding.submit(self._add_when, encoded)))
+                del piece, encoded  # the pieces in flight are to be all that is in memory
+                if len(in_flight) >= PIECES_IN_FLIGHT:
+                    yield self._finished(*in_flight.popleft())
+            while in_flight:
+                yield self._finished(*in_flight.popleft())
+
+    def _add_when(self, encoded: Future[tuple[ManifestEntry, EncodedChunk | None]]) -> ManifestEntry:
+        return self._add(encoded.result())
+
+    @staticmethod
+    def _finished(hashed: Future[None], added: Future[ManifestEntry]) -> ManifestEntry:
+        hashed.result()
+        return added.result()

@@ -1,0 +1,85 @@
+"""Frees the disk of weights that this repository does not need: which ones, and how sure one must be.
+
+Nothing that a ref, a reflog, a stash, an index or a worktree reaches goes without the server's word that it has it, and what is
+checked out, staged, stashed or not yet pushed does not go at all.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from git_lepton.errors import LeptonError
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.pointer import Pointer, parse_pointer
+from git_lepton.git.repository import GitRepository, SmallBlob
+from git_lepton.store.chunk_store import Pruned
+from git_lepton.workflow.reclaim import SPARED_S
+from git_lepton.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PruneResult:
+    """`pruned` went (or would). `kept` objects would have gone too, had the store confirmed that it has them."""
+
+    pruned: Pruned
+    kept: int
+
+
+def prune(workspace: Workspace, *, verify_remote: bool = False, dry_run: bool = False, spared_s: float = SPARED_S) -> PruneResult:
+    """Drop what nothing reaches; with `verify_remote` also pushed objects that are not in use, those that the store says it has.
+
+    Whatever was stored in the last `spared_s` seconds stays: git names in its index what `git add` stored only when it ends.
+    """
+    git, store = workspace.git, workspace.store
+    store.refresh()
+    here = {manifest.oid: manifest.size for manifest in store.manifests()}
+    keep = referenced_objects(git) & here.keys()
+    kept = 0
+    if verify_remote:
+        pushed = keep - _in_use(git) - _reached(git, list(git.refs("refs/remotes").values()))
+        confirmed = workspace.stored([Pointer(oid, here[oid]) for oid in pushed]) if pushed else set()
+        keep -= confirmed
+        kept = len(pushed) - len(confirmed)
+    return PruneResult(store.prune(keep, older_than_s=spared_s, dry_run=dry_run), kept)
+
+
+def referenced_objects(git: GitRepository) -> set[ObjectId]:
+    """The objects that refs, reflogs, stashes, and HEAD and index of every worktree reach."""
+    return _reached(git, ()) | _in_use(git)
+
+
+def _reached(git: GitRepository, excluded: Sequence[str]) -> set[ObjectId]:
+    """What commits of refs, HEADs and reflogs (the stash is one) reach and the excluded ones do not."""
+    tips = git.text("rev-list", "--no-walk", "--all", "--reflog").split()
+    return _objects(git.new_small_blobs(tips, excluded)) if tips else set()
+
+
+def _in_use(git: GitRepository) -> set[ObjectId]:
+    """What HEAD and index of every worktree hold."""
+    found: set[ObjectId] = set()
+    for folder in _worktrees(git):
+        tree = GitRepository(folder)
+        blobs = tree.small_blobs_in_index()
+        if tree.rev_parse("HEAD") is not None:
+            blobs += tree.small_blobs_in_tree("HEAD")
+        found |= _objects(blobs)
+    return found
+
+
+def _worktrees(git: GitRepository) -> list[Path]:
+    lines = os.fsdecode(git.run("worktree", "list", "--porcelain")).splitlines()
+    folders = [Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
+    return [folder for folder in folders if folder.is_dir()]
+
+
+def _objects(blobs: Iterable[SmallBlob]) -> set[ObjectId]:
+    found = set()
+    for blob in blobs:
+        try:
+            found.add(parse_pointer(blob.data).oid)
+        except LeptonError:
+            continue  # an ordinary file, or a pointer that names nothing we could keep
+    return found

@@ -1,0 +1,76 @@
+"""What weights take: on this disk, and for each path of a version, as files, without repetition, and as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from git_lepton.format.pointer import NotAPointer, Pointer, parse_pointer
+from git_lepton.store.local_store import LocalStore
+from git_lepton.store.reachability import reachable_chunks, stored_bytes
+from git_lepton.workflow.status import stands_as_pointer
+from git_lepton.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class PathUsage:
+    """Bytes of one path. `logical`: the file. `unique`: its chunks, each once, without those of paths before it. `stored`: what
+    those take in the local store, bases included; None where they are not all here."""
+
+    path: str
+    logical: int
+    unique: int | None
+    stored: int | None
+
+
+@dataclass(frozen=True)
+class DiskUsage:
+    """`local` bytes are the whole local store of this repository, `work_tree` the real files of the current version in this work
+    tree. `paths` are those of the version asked for."""
+
+    local: int
+    packs: int
+    objects: int
+    work_tree: int
+    paths: tuple[PathUsage, ...]
+
+
+def disk_usage(workspace: Workspace, revision: str = "HEAD") -> DiskUsage:
+    """The usage of this repository, with the paths of one version."""
+    usage = workspace.store.usage()
+    pointers = pointers_of(workspace, revision)
+    top = workspace.git.top_level
+    real = sum(
+        pointer.size
+        for path, pointer in pointers
+        if top and (top / path).is_file() and not stands_as_pointer(top / path, pointer)
+    )
+    return DiskUsage(usage.stored_bytes, usage.packs, usage.objects, real, tuple(_by_path(workspace.store, pointers)))
+
+
+def pointers_of(workspace: Workspace, revision: str) -> list[tuple[str, Pointer]]:
+    """The pointers of one version with their paths, in git's order; none before the first commit."""
+    if workspace.git.rev_parse(f"{revision}^{{tree}}") is None:
+        return []
+    found = []
+    for blob in workspace.git.small_blobs_in_tree(revision):
+        try:
+            found.append((blob.path, parse_pointer(blob.data)))
+        except NotAPointer:
+            continue  # a small ordinary file
+    return found
+
+
+def _by_path(store: LocalStore, pointers: Iterable[tuple[str, Pointer]]) -> Iterable[PathUsage]:
+    seen: set[bytes] = set()
+    counted: set[bytes] = set()
+    for path, pointer in pointers:
+        manifest = store.manifest(pointer.oid)
+        if manifest is None or store.missing(entry.chunk for entry in manifest.entries):
+            yield PathUsage(path, pointer.size, None, None)
+            continue
+        new = {entry.chunk.raw: entry.length for entry in manifest.entries if entry.chunk.raw not in seen}
+        stored = reachable_chunks(store, [pointer.oid]) - counted
+        seen.update(new)
+        counted |= stored
+        yield PathUsage(path, pointer.size, sum(new.values()), stored_bytes(store, stored))

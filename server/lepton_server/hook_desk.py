@@ -1,0 +1,126 @@
+"""Where the pre-receive program of one push asks this server process; open for as long as that push lasts.
+
+The check runs in a thread while the event loop goes on, so a server of one process never waits for itself. Whoever
+does not know the secret, or goes away, gets no answer, and without an answer nothing lands.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import os
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from git_lepton.errors import LeptonError
+from lepton_server import receive_hook
+
+HOOK = """#!/bin/sh
+# Written by lepton-server: asks it whether a push may land.
+exec "${LEPTON_HOOK_PYTHON:?this repository takes pushes through lepton-server only}" -I -S "$LEPTON_HOOK_PROGRAM"
+"""
+_MAX_QUESTION_BYTES = 64 * 1024 * 1024  # some 500,000 refs in one push
+_NO_OBJECT = "0" * 40
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class RefMove:
+    """One line of git's: a ref (its full name) moves from `old` to `new`; forty zeros where there is or will be none."""
+
+    old: str
+    new: str
+    ref: str
+
+    @property
+    def deletes(self) -> bool:
+        return self.new == _NO_OBJECT
+
+
+@dataclass(frozen=True)
+class Question:
+    """What git is about to do, and the environment in which the pushed objects can be seen."""
+
+    quarantine: dict[str, str]
+    moves: tuple[RefMove, ...]
+
+
+@dataclass
+class Desk:
+    """One push at the desk: `environment` is for git's process, `accepted` holds the moves once they have been allowed."""
+
+    environment: dict[str, str]
+    accepted: tuple[RefMove, ...] = field(default=())
+
+
+Check = Callable[[Question], str]
+"""Blocking: the text of a refusal, empty if the push may land."""
+
+
+@asynccontextmanager
+async def open_desk(check: Check) -> AsyncIterator[Desk]:
+    """Listen on a free loopback port for the hook of one push."""
+    secret = secrets.token_urlsafe(32)
+    desk = Desk({})
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            said, _, question = (await _read_all(reader)).partition(b"\0")
+            if hmac.compare_digest(said, secret.encode()):
+                writer.write(await _answer(check, question, desk))
+                await writer.drain()
+        except (OSError, ValueError):
+            _log.exception("the hook of a push could not be answered")
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    desk.environment = {
+        receive_hook.ADDRESS: f"127.0.0.1:{port}:{secret}",
+        "LEPTON_HOOK_PYTHON": sys.executable,
+        "LEPTON_HOOK_PROGRAM": str(Path(receive_hook.__file__).resolve()),
+    }
+    try:
+        yield desk
+    finally:
+        server.close()
+
+
+async def _read_all(reader: asyncio.StreamReader) -> bytes:
+    parts, length = [], 0
+    while block := await reader.read(1 << 16):
+        parts.append(block)
+        length += len(block)
+        if length > _MAX_QUESTION_BYTES:
+            raise ValueError("the question of a hook is too long")
+    return b"".join(parts)
+
+
+async def _answer(check: Check, data: bytes, desk: Desk) -> bytes:
+    try:
+        question = parse_question(data)
+        refusal = await asyncio.to_thread(check, question)
+    except LeptonError as error:
+        _log.warning("a push was refused: %s", error)
+        refusal = f"lepton: this push was refused: {error.message}\n{error.hint}\n"
+    except Exception:
+        _log.exception("the check of a push failed")
+        refusal = "lepton: this push was refused: the server failed to check it; its log says why.\n"
+    if refusal:
+        return b"-" + refusal.encode()
+    desk.accepted = question.moves
+    return b"+"
+
+
+def parse_question(data: bytes) -> Question:
+    """What the hook sent after the secret. Raises ValueError."""
+    *values, lines = data.split(b"\0", len(receive_hook.QUARANTINE))
+    quarantine = {name: os.fsdecode(value) for name, value in zip(receive_hook.QUARANTINE, values, strict=True) if value}
+    rows = [os.fsdecode(line).split(" ", 2) for line in lines.splitlines()]
+    return Question(quarantine, tuple(RefMove(old, new, ref) for old, new, ref in rows))

@@ -1,0 +1,146 @@
+"""Git itself, at `/OWNER/NAME.git`: smart HTTP only, by `git http-backend` (docs/wire-protocol.md, section 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import PlainTextResponse
+from starlette.concurrency import run_in_threadpool
+
+from git_lepton.wire.protocol import ERRORS
+from lepton_server import names, permissions, refs, repositories
+from lepton_server.authentication import Caller, OptionalCaller
+from lepton_server.git_hosting import GitRoot, create_bare
+from lepton_server.http_backend import BackendResponse, backend_environment
+from lepton_server.permissions import Action
+from lepton_server.receiving import PushResponse, Receiver
+from lepton_server.replies import Refusal
+from lepton_server.repositories import Repository
+from lepton_server.services import Services, ServicesDep
+
+router = APIRouter(include_in_schema=False)
+
+
+class GitService(StrEnum):
+    """The two services of git over HTTP, by the names that git gives them."""
+
+    FETCH = "git-upload-pack"
+    PUSH = "git-receive-pack"
+
+    @property
+    def action(self) -> Action:
+        return Action.WRITE if self is GitService.PUSH else Action.READ
+
+
+async def started(services: Services) -> None:
+    """Make what all pushes need, once, when the server starts. Raises GitMissing or HookMissing."""
+    await run_in_threadpool(GitRoot(services.settings.git_root).prepare)
+
+
+@router.get("/{owner}/{name}.git/info/refs")
+async def advertise(
+    owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller, service: str = ""
+) -> Response:
+    """What a fetch or a push begins with: the refs. A repository that a push may create looks like an empty one."""
+    try:
+        wanted = _service(service)
+        found = await run_in_threadpool(_admit, services, caller, owner, name, wanted)
+        directory = await run_in_threadpool(_directory, services, found)
+    except Refusal as refusal:
+        return _plain(refusal)
+    return BackendResponse(_environment(request, services, directory, "info/refs", wanted, caller), _nothing_more)
+
+
+@router.post("/{owner}/{name}.git/git-upload-pack")
+async def upload_pack(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Response:
+    """A fetch."""
+    try:
+        found = await run_in_threadpool(_admit, services, caller, owner, name, GitService.FETCH)
+        directory = await run_in_threadpool(_directory, services, found)
+    except Refusal as refusal:
+        return _plain(refusal)
+    service = GitService.FETCH
+    return BackendResponse(_environment(request, services, directory, service, service, caller), _nothing_more)
+
+
+@router.post("/{owner}/{name}.git/git-receive-pack")
+async def receive_pack(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Response:
+    """A push; the first to a repository under the caller's own name creates it."""
+    service = GitService.PUSH
+    try:
+        found = await run_in_threadpool(_admit, services, caller, owner, name, service)
+        repository = found or await run_in_threadpool(_create, services, caller, owner, name)
+        directory = await run_in_threadpool(_directory, services, repository)
+        await run_in_threadpool(GitRoot(services.settings.git_root).check_hook)
+    except Refusal as refusal:
+        return _plain(refusal)
+    environment = _environment(request, services, directory, service, service, caller)
+    return PushResponse(environment, _receiver(services, repository, directory))
+
+
+def _service(name: str) -> GitService:
+    try:
+        return GitService(name)
+    except ValueError:
+        raise Refusal("forbidden", "This server speaks git's smart HTTP protocol only.", "Use git 1.7 or newer.") from None
+
+
+def _admit(services: Services, caller: Caller | None, owner: str, name: str, service: GitService) -> Repository | None:
+    """The repository, or None where a push of the caller's may create it. Raises Refusal."""
+    with services.database.read() as connection:
+        found = repositories.find(connection, owner, name)
+        if found is None and service is GitService.PUSH and caller and repositories.may_create(caller, owner, name):
+            return None
+        permissions.require(connection, caller, found, service.action)
+    if found is not None and found.kind != "hosted":
+        raise Refusal("conflict", f"The git history of {found.full_name} is not hosted here.", "Push git to where it is hosted.")
+    return found
+
+
+def _create(services: Services, caller: Caller | None, owner: str, name: str) -> Repository:
+    assert caller is not None  # _admit lets nobody else come here
+    with services.database.write() as connection:
+        return repositories.create(connection, caller, owner, name)
+
+
+def _directory(services: Services, repository: Repository | None) -> Path:
+    """Where git finds this repository; made if it is not there yet. That of none is the empty one."""
+    root = GitRoot(services.settings.git_root)
+    directory = root.repository(repository.owner, repository.name) if repository else root.empty
+    create_bare(directory)
+    return directory
+
+
+def _environment(
+    request: Request, services: Services, directory: Path, path: str, service: GitService, caller: Caller | None
+) -> dict[str, str]:
+    pusher = caller.name if caller and service is GitService.PUSH else None
+    return backend_environment(request, directory, path, GitRoot(services.settings.git_root).settings(), pusher)
+
+
+def _receiver(services: Services, repository: Repository, directory: Path) -> Receiver:
+    def stored_sizes(oids: Iterable[bytes]) -> Mapping[bytes, int]:
+        with services.database.read() as connection:
+            return names.stored_sizes(connection, repository, oids)
+
+    def mirror(found: Mapping[str, str], branch: str | None) -> None:
+        with services.database.write() as connection:
+            refs.replace_refs(connection, repository, found)
+            if branch is not None:
+                repositories.set_default_branch(connection, repository, branch)
+
+    return Receiver(directory, stored_sizes, mirror)
+
+
+def _plain(refusal: Refusal) -> Response:
+    """A refusal as text: git shows that to its user, and JSON not."""
+    status = ERRORS[refusal.code][0]
+    headers = {"WWW-Authenticate": 'Basic realm="lepton"'} if status == 401 else {}
+    return PlainTextResponse(f"{refusal}\n", status, headers)
+
+
+async def _nothing_more() -> None:
+    """A fetch leaves nothing to do."""
