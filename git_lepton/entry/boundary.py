@@ -35,7 +35,7 @@ def guarded(run: Callable[[], int], program: str = "git-lepton") -> int:
         from git_lepton.entry.crash_report import write_crash_report
 
         _write(
-            f"{program}: something went wrong inside git-lepton ({type(error).__name__}); nothing of yours was changed by it\n"
+            f"{program}: something went wrong inside git-lepton ({type(error).__name__}: our bug, not your mistake)\n"
         )
         _write(f"hint: please report it with the file {write_crash_report(error, sys.argv)}\n")
         return BUG

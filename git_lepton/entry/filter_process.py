@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from git_lepton.workspace import Workspace
 
 _LISTED_AT_ONCE = 100
+_SMALL_BYTES = 64 * 1024
 _SPOOL_BYTES = 16 * 1024 * 1024
 _COPY_BYTES = 1024 * 1024
 
@@ -153,6 +154,11 @@ class FilterProcess:
 
     def _pass_through(self, content: Content) -> None:
         """Content of any size as it came. git reads nothing before it has written all, so it must lie somewhere meanwhile."""
+        head = content.peek(_SMALL_BYTES + 1)
+        if len(head) <= _SMALL_BYTES:
+            content.drain()
+            self._answer(head)
+            return
         from tempfile import SpooledTemporaryFile
 
         buffer = memoryview(bytearray(_COPY_BYTES))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 
 from git_lepton.errors import WeightsMissing
@@ -51,7 +50,7 @@ def refs_of(lines: Sequence[str]) -> tuple[list[str], list[str]]:
 def send(remote: str, tips: Sequence[str], known: Sequence[str]) -> None:
     """Send what these commits bring. Raises NowhereToPush, and what the transfer raises."""
     git = GitRepository()
-    tracking = git.refs(f"refs/remotes/{remote}/") if not os.path.isabs(remote) and "://" not in remote else {}  # noqa: PTH117
+    tracking = git.refs(f"refs/remotes/{remote}/")  # none where the remote has no name
     wanted = pointers_to_push(git, tips, [*known, *tracking.values()])
     if not wanted:
         return

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import threading
+from queue import SimpleQueue
 
 from git_lepton.entry.boundary import complain, guarded
 from git_lepton.errors import LeptonError, WrongUse
@@ -102,13 +103,13 @@ def _is_url(name: str) -> bool:
 
 
 class _Relay:
-    """Two readers, one for each side, that feed one dialogue. The main thread reads git, so that it is the one interrupted."""
+    """Two threads read the two sides and feed one dialogue. The main thread waits: for a push batch, whose weights it sends (so
+    that it is the one interrupted), and for the end of the child, which is the end of all, whatever git still wants to say."""
 
     def __init__(self, name: str, url: str, address: str, environment: Mapping[str, str]) -> None:
         self._name, self._url = name, url
-        scheme = address.partition(":")[0]
         self._child = subprocess.Popen(
-            ["git", f"remote-{scheme}", name, address],
+            ["git", f"remote-{address.partition(':')[0]}", name, address],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -116,31 +117,36 @@ class _Relay:
         )
         self._dialogue = HelperDialogue()
         self._turn = threading.Lock()
+        self._waiting: SimpleQueue[PushHeld | None] = SimpleQueue()  # None: the child has ended
 
     def run(self) -> int:
-        """Until both sides have closed. The child's exit code."""
-        git_in, git_out = _binary(0), _binary(1)
+        """Until the child has ended. Its exit code."""
+        git_in, self._to_git = _binary(0), _binary(1)
         child_in, child_out = self._child.stdin, self._child.stdout
         assert child_in is not None
         assert child_out is not None
-        self._to_child, self._to_git = child_in.fileno(), git_out
+        self._to_child = child_in.fileno()
+
+        def questions() -> None:
+            self._copy(git_in, self._dialogue.from_git)
+            child_in.close()
 
         def answers() -> None:
             self._copy(child_out.fileno(), self._dialogue.from_child)
-            _close(git_out)
+            child_out.close()  # if git has gone, the child must notice
+            self._waiting.put(None)
 
-        reader = threading.Thread(target=answers, daemon=True)
-        reader.start()
-        self._copy(git_in, self._dialogue.from_git)
-        child_in.close()
-        reader.join()
+        for reader in (questions, answers):
+            threading.Thread(target=reader, daemon=True).start()
+        while held := self._waiting.get():
+            self._do(self._decide(held))
         code = self._child.wait()
         return code if code >= 0 else 128 - code
 
     def _copy(self, source: int, feed: Callable[[bytes], list[Event]]) -> None:
-        while data := os.read(source, _BLOCK):
-            if not self._do(self._in_turn(feed, data)):
-                return
+        """Until the source ends, or nobody reads what it says."""
+        while (data := os.read(source, _BLOCK)) and self._do(self._in_turn(feed, data)):
+            pass
 
     def _in_turn(self, feed: Callable[[bytes], list[Event]], data: bytes) -> list[Event]:
         with self._turn:
@@ -150,10 +156,8 @@ class _Relay:
         """Act on events. False when the side that is written to has gone."""
         for event in events:
             if isinstance(event, PushHeld):
-                going = self._do(self._decide(event))
-            else:
-                going = _write(self._to_child if isinstance(event, ToChild) else self._to_git, event.data)
-            if not going:
+                self._waiting.put(event)
+            elif not _write(self._to_child if isinstance(event, ToChild) else self._to_git, event.data):
                 return False
         return True
 
@@ -186,7 +190,7 @@ class _Relay:
 
 def _known(git: GitRepository, name: str, remote_refs: Mapping[str, str]) -> list[str]:
     """What the remote has: the commits it lists and, where we lack those, what we last saw of the same branches."""
-    tracking = git.refs(f"refs/remotes/{name}/") if not _is_url(name) else {}
+    tracking = git.refs(f"refs/remotes/{name}/")
     seen = (tracking.get(f"refs/remotes/{name}/{ref.removeprefix('refs/heads/')}") for ref in remote_refs)
     return list(dict.fromkeys([*remote_refs.values(), *(oid for oid in seen if oid)]))
 
@@ -198,13 +202,6 @@ def _binary(descriptor: int) -> int:
 
         msvcrt.setmode(descriptor, os.O_BINARY)
     return descriptor
-
-
-def _close(descriptor: int) -> None:
-    """The other side sees the end; the number stays taken, so that no other file ever gets it."""
-    nothing = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nothing, descriptor)
-    os.close(nothing)
 
 
 def _write(descriptor: int, data: bytes) -> bool:

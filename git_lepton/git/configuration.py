@@ -74,8 +74,16 @@ def take_back(git: GitRepository, scope: str = "local") -> bool:
     for section in sections:
         git.remove_config_section(section, scope)
     if scope == "global" and present.get(_SUBMODULES) == "always":
-        git.unset_config(_SUBMODULES, scope)
+        _drop_submodules(git, scope, alone=[key for key in present if key.startswith("protocol.lepton.")] == [_SUBMODULES])
     return bool(sections)
+
+
+def _drop_submodules(git: GitRepository, scope: str, *, alone: bool) -> None:
+    """Of a section whose last key goes, git keeps the heading where a comment stands before it."""
+    if alone:
+        git.remove_config_section("protocol.lepton", scope)
+    else:
+        git.unset_config(_SUBMODULES, scope)
 
 
 def _own(git: GitRepository, scope: str) -> dict[str, str]:

@@ -177,7 +177,8 @@ class PacketWriter:
 
 def _payload_length(header: bytes) -> int:
     try:
-        length = int(header, 16) if header.isalnum() else -1
+        digits = bytes.fromhex(header.decode("ascii"))  # stricter than int(): no sign, no prefix
+        length = int.from_bytes(digits, "big") if len(digits) == 2 else -1
     except ValueError:
         length = -1
     if length == 0:

@@ -178,10 +178,12 @@ class GitRepository(GitProgram):
     # paths that are ours
 
     def index_entries(self, *paths: str) -> list[IndexEntry]:
-        """The tracked files (no symlinks, no submodules), of these paths where some are given. Unmerged paths are left out."""
-        output = self.run(
-            "--literal-pathspecs", "ls-files", "--full-name", "-s", "-t", "-z", "--", *(paths or self._everything())
-        )
+        """The tracked files (no symlinks, no submodules). Unmerged paths are left out.
+
+        Where files or folders are given, as a user types them in the folder where we run, only those.
+        """
+        arguments = ("--literal-pathspecs", "ls-files", "--full-name", "-s", "-v", "-z", "--")
+        output = self.run(*arguments, *(paths or self._everything()))
         entries = []
         for line in os.fsdecode(output).split("\0")[:-1]:
             head, path = line.split("\t", 1)

@@ -5,4 +5,16 @@
 
 from git_lepton.settings.values import SETTINGS, TRUSTED_HOST, BadSetting, Setting, Settings
 
-__all__ = ["SETTINGS", "TRUSTED_HOST", "BadSetting", "Setting", "Settings"]
+__all__ = ["SETTINGS", "TRUSTED_HOST", "BadSetting", "Setting", "Settings", "settings_outside"]
+
+
+def settings_outside() -> Settings:
+    """The settings for work that needs no repository: those of the user's git, or of the environment alone where there is no
+    git."""
+    from shutil import which
+
+    if which("git") is None:
+        return Settings(None)
+    from git_lepton.git.repository import GitRepository
+
+    return Settings(GitRepository())

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,8 @@ from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pack import Kind
 from git_lepton.store.chunk_store import DamagedChunk, Pruned, StoreBusy, StoreFull, disk_errors
 from git_lepton.store.durable import sync_folder
-from git_lepton.store.file_lock import is_locked, try_lock, unlock
+from git_lepton.store.file_lock import is_locked, try_lock
+from git_lepton.store.own_packs import ROLL_BYTES
 from git_lepton.store.pack_file import PackFile
 from git_lepton.store.pack_writer import PackWriter
 from git_lepton.store.reachability import reachable_chunks
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
 
 SMALL_PACK_BYTES = 4 * 1024 * 1024
 MANY_SMALL_PACKS = 48
-_ROLL_BYTES = 256 * 1024 * 1024
 _PATIENCE_S = 10.0
 _BINARY = getattr(os, "O_BINARY", 0)
 _NAME = slice(16, 48)  # of a record's header
@@ -84,7 +85,7 @@ def _is_orphan(pack: PackFile) -> bool:
     if pack.sealed or pack.mine:
         return False
     try:
-        descriptor = os.open(pack.path, os.O_RDWR | _BINARY)
+        descriptor = os.open(pack.path, os.O_RDONLY | _BINARY)
     except FileNotFoundError:
         return False
     try:
@@ -117,10 +118,10 @@ def _garbage_bytes(pack: PackFile, is_wanted: Wanted) -> int:
 def rewrite(store: LocalStore, packs: list[PackFile], is_wanted: Wanted) -> None:
     """Put the wanted records of these packs into new ones, then remove these. A sealed pack with damage in a wanted record
     stays as it is, so that `verify` can name what is lost."""
-    with _exclusive(packs) as mine:
-        output = _Output(store)
+    with _exclusive(packs) as locks:
+        output = _Output(store, locks)
         try:
-            for pack in mine:
+            for pack in list(locks):
                 output.take(pack, is_wanted)
             output.finish()
         except BaseException:
@@ -130,27 +131,31 @@ def rewrite(store: LocalStore, packs: list[PackFile], is_wanted: Wanted) -> None
 
 
 @contextmanager
-def _exclusive(packs: list[PackFile]) -> Iterator[list[PackFile]]:
-    """Those of the packs that nobody writes to; the open ones among them locked meanwhile, so that nobody begins to."""
-    descriptors, mine = [], []
+def _exclusive(packs: list[PackFile]) -> Iterator[dict[PackFile, int | None]]:
+    """Those of the packs that nobody writes to. The open ones among them are locked, by the descriptor given with them, so that
+    nobody begins to."""
+    locks: dict[PackFile, int | None] = {pack: None for pack in packs if pack.sealed}
     try:
         for pack in packs:
             if not pack.sealed:
-                descriptors.append(os.open(pack.path, os.O_RDWR | _BINARY))
-            if pack.sealed or try_lock(descriptors[-1]):
-                mine.append(pack)
-        yield mine
+                descriptor = os.open(pack.path, os.O_RDWR | _BINARY)
+                if try_lock(descriptor):
+                    locks[pack] = descriptor
+                else:
+                    os.close(descriptor)
+        yield locks
     finally:
-        for descriptor in descriptors:
-            unlock(descriptor)
-            os.close(descriptor)
+        for left in locks.values():
+            if left is not None:
+                os.close(left)
 
 
 class _Output:
     """Takes records over into new packs; removes the packs they came from as soon as the new ones are durable."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: LocalStore, locks: dict[PackFile, int | None]) -> None:
         self._store = store
+        self._locks = locks
         self._folder = store.catalogue.folder
         self._owner = os.urandom(8).hex()
         self._writer: PackWriter | None = None
@@ -170,7 +175,7 @@ class _Output:
         self._emptied.append(pack)
 
     def _append(self, header: bytes, payload: bytes) -> None:
-        if self._writer and self._writer.pack.end >= _ROLL_BYTES:
+        if self._writer and self._writer.pack.end >= ROLL_BYTES:
             self.finish()
         if self._writer is None:
             self._writer = PackWriter(self._folder, self._owner, self._packs)
@@ -184,11 +189,18 @@ class _Output:
             if len(writer.pack) and self._youngest:
                 os.utime(writer.pack.path, (self._youngest, self._youngest))
         for pack in self._emptied:
-            self._store.files.forget(pack.path)
-            with contextlib.suppress(PermissionError):  # Windows: somebody reads it; the next time then
-                pack.path.unlink()
+            self._remove(pack)
         self._emptied.clear()
         sync_folder(self._folder)
+
+    def _remove(self, pack: PackFile) -> None:
+        self._store.files.forget(pack.path)
+        descriptor = self._locks.get(pack)
+        if sys.platform == "win32" and descriptor is not None:  # no file goes there while it is open, nor does one just begun
+            os.close(descriptor)
+            self._locks[pack] = None
+        with contextlib.suppress(PermissionError):  # Windows: somebody reads it; the next time then
+            pack.path.unlink()
 
     def abandon(self) -> None:
         """Leave the old packs as they are."""

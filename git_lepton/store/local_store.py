@@ -7,9 +7,7 @@ at any point leave what was synced. See `chunk_store` for what a store promises,
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +15,6 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import MAX_DEPTH, BadPack, Kind, Record
@@ -33,22 +30,16 @@ from git_lepton.store.chunk_store import (
     disk_errors,
     explained,
 )
-from git_lepton.store.durable import make_folder, sync_data, write_durably
 from git_lepton.store.open_files import OpenFiles
+from git_lepton.store.own_packs import OwnPacks
 from git_lepton.store.pack_file import PackFile
-from git_lepton.store.pack_writer import PackWriter
+from git_lepton.store.reliance import Reliance
 from git_lepton.store.store_gate import StoreGate
 
 if TYPE_CHECKING:
     from git_lepton.format.coding.codec import EncodedChunk
 
-ROLL_BYTES = 256 * 1024 * 1024  # a pack of this length is sealed and the next begun, so that no rewriting needs much room
 _OPEN_FILES = 64
-_FRESH_S = 60.0  # what was asked for within this time need not be marked as in use again
-_README = b"""This folder belongs to git-lepton. It keeps the weight files of this git repository in pieces ("packs"), as
-git's own objects folder keeps the rest. What was not pushed is nowhere else: do not delete it by hand. `git lepton du` tells
-what takes the room, `git lepton prune` frees what nothing refers to any more.
-"""
 
 
 class LocalStore:
@@ -60,16 +51,12 @@ class LocalStore:
         self.catalogue = Catalogue(root / "packs")
         self.files = OpenFiles(_OPEN_FILES)
         self.gate = StoreGate(root / "lock")
-        self._owner = os.urandom(8).hex()
-        self._numbers = 0
-        self._writer: PackWriter | None = None
+        self._own = OwnPacks(root, self.catalogue)
+        self._reliance = Reliance()
         self._lock = threading.RLock()
         self._loaded = False
-        self._failure: LeptonError | None = None
         self._pins = 0
         self._pinning = contextlib.ExitStack()
-        self._relied: set[Path] = set()  # open packs of others that hold what we said is here
-        self._freshened: dict[Path, float] = {}
 
     def __enter__(self) -> LocalStore:
         return self
@@ -191,7 +178,7 @@ class LocalStore:
         with self._lock:
             if not self._holds(chunk.name):
                 self._check_base(chunk)
-                self._append(chunk.record().encode(), chunk.payload)
+                self._own.append(chunk.record().encode(), chunk.payload)
 
     def _check_base(self, chunk: EncodedChunk) -> None:
         if chunk.base is None:
@@ -209,101 +196,30 @@ class LocalStore:
                 data = manifest.encode()
                 checksum = xxhash.xxh3_64_intdigest(data)
                 record = Record(Kind.MANIFEST, 0, 0, len(data), len(data), manifest.oid, None, checksum)
-                return self._append(record.encode(), data)
+                return self._own.append(record.encode(), data)
             place = self._find(manifest.oid)
-            if place and not place[0].mine:
-                self._freshened.setdefault(place[0].path, 0.0)
+            if place:
+                self._reliance.on_manifest(place[0])
         return None
 
     def _holds(self, name: Digest) -> bool:
         place = self._find(name)
-        if place is None:
-            return False
-        if not place[0].sealed and not place[0].mine:
-            self._relied.add(place[0].path)
-        return True
-
-    def _append(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
-        self._check_sound()
-        with disk_errors(self.root):
-            writer = self._open_pack()
-            writer.append(header, payload)
-        self.catalogue.appended(writer.pack)
-
-    def _open_pack(self) -> PackWriter:
-        if self._writer and self._writer.pack.end >= ROLL_BYTES:
-            self._seal()
-        if self._writer is None:
-            self._write_readme()
-            self._writer = PackWriter(self.catalogue.folder, self._owner, self._numbers)
-            self._numbers += 1
-            self.catalogue.adopt(self._writer.pack)
-        return self._writer
-
-    def _write_readme(self) -> None:
-        readme = self.root / "README"
-        make_folder(self.root)
-        if not readme.exists():
-            write_durably(readme, _README)
-
-    def _seal(self) -> None:
-        writer, self._writer = self._writer, None
-        if writer:
-            with self._making_durable():
-                writer.seal()
+        if place:
+            self._reliance.on_record(place[0])
+        return place is not None
 
     def sync(self) -> None:
         """All that was added is durable, and all that this process was told is here."""
         with self._lock:
-            self._check_sound()
-            with self._making_durable():
-                if self._writer:
-                    self._writer.sync()
-                while self._relied:
-                    self._sync_foreign(self._relied.pop())
-            self._freshen()
-
-    @contextmanager
-    def _making_durable(self) -> Iterator[None]:
-        """The system may drop what it could not write and call the next attempt a success, so a failure is for good."""
-        try:
-            yield
-        except OSError as error:
-            self._failure = explained(error, self.root)
-            raise self._failure from error
-
-    def _check_sound(self) -> None:
-        if self._failure:
-            raise self._failure
-
-    def _sync_foreign(self, path: Path) -> None:
-        """Make another's open pack durable. One that vanished was rewritten, durably, by who removed it."""
-        try:
-            descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
-        except FileNotFoundError:
-            return
-        try:
-            sync_data(descriptor)
-        finally:
-            os.close(descriptor)
-
-    def _freshen(self) -> None:
-        """The manifests of others that we were asked for count as added now. Where we may not write, nor will a prune of ours."""
-        now = time.monotonic()
-        for path, last in self._freshened.items():
-            if not last or now - last > _FRESH_S:
-                with contextlib.suppress(FileNotFoundError, PermissionError):
-                    os.utime(path)
-                self._freshened[path] = now
+            self._own.make_durable(self._reliance)
+            self._reliance.mark_in_use()
 
     @contextmanager
     def pinned(self) -> Iterator[None]:
         """Refreshes; until it is left, nothing that is here is pruned, by this or any other process. Threads may nest it."""
         with self._lock:
             if not self._pins:
-                removed = self._pinning.enter_context(self.gate.keeping())
-                self.catalogue.refresh(thoroughly=removed)
-                self._loaded = True
+                self._pin()
             self._pins += 1
         try:
             yield
@@ -313,19 +229,21 @@ class LocalStore:
                 if not self._pins:
                     self._pinning.close()
 
+    def _pin(self) -> None:
+        with contextlib.ExitStack() as entered, disk_errors(self.root):
+            removed = entered.enter_context(self.gate.keeping())
+            self.catalogue.refresh(thoroughly=removed)
+            self._loaded = True
+            self._pinning = entered.pop_all()
+
     def close(self) -> None:
         """Seal the open pack; now and then, merge what small packs have gathered. The store may be used again after it."""
         from git_lepton.store.compaction import tidy
 
         with self._lock:
             try:
-                if self._writer and self._failure:
-                    self._writer.leave()
-                    self._writer = None
-                elif self._writer:
-                    self._seal()
-                    with disk_errors(self.root):
-                        tidy(self)
+                if self._own.close():
+                    tidy(self)
             finally:
                 self.files.close()
 

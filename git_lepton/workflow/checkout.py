@@ -10,7 +10,8 @@ from git_lepton.errors import WrongUse
 from git_lepton.format.pointer import NotAPointer, Pointer, parse_pointer
 from git_lepton.git.repository import GitRepository
 from git_lepton.store.chunk_store import ManifestMissing
-from git_lepton.workflow.fetch import lacking, path_chooser
+from git_lepton.workflow.fetch import _chooser as path_chooser
+from git_lepton.workflow.fetch import lacking
 from git_lepton.workflow.materialise import Materialised, materialise
 from git_lepton.workspace import Workspace
 
@@ -30,7 +31,7 @@ def pointers_in_index(
     Raises BadPointer, UnknownPointerVersion.
     """
     skipped = {entry.path for entry in git.index_entries(*paths) if entry.skipped}
-    wanted = chooser(include, exclude)
+    wanted = path_chooser(include, exclude)
     found = {}
     for blob in git.small_blobs_in_index(*paths):
         if blob.path not in skipped and wanted(blob.path):
@@ -41,9 +42,7 @@ def pointers_in_index(
     return found
 
 
-def checkout(
-    workspace: Workspace, paths: Sequence[str], show: Callable[[str], Progress], *, force: bool = False
-) -> Materialised:
+def checkout(workspace: Workspace, paths: Sequence[str], show: Callable[[str], Progress], *, force: bool = False) -> Materialised:
     """Write the files of these paths (all where none is given) whose weights are here; `failed` names the others.
 
     Only a pointer's own text is written over, unless `force`: then git first puts the pointers back, whatever stands there.

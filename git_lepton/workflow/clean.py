@@ -11,37 +11,25 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
 from itertools import chain
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, claims_to_be_pointer, parse_pointer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from concurrent.futures import Future
 
     from git_lepton.format.chunking import Piece, Source
     from git_lepton.format.coding.codec import EncodedChunk
-    from git_lepton.format.identifiers import ChunkId
     from git_lepton.format.manifest import Manifest, ManifestEntry
+    from git_lepton.store.chunk_store import WritableChunkStore
 
 PIECES_IN_FLIGHT = 10  # of at most 4 MiB as we cut them: some 40 MiB, and what they are encoded to
 SMALL_BYTES = 2 * 1024 * 1024  # up to here threads cost more than they bring
 _MOST_WORKERS = 4
 
 
-class PieceStore(Protocol):
-    """What is needed of a store here; see store.chunk_store."""
-
-    def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]: ...
-    def add(self, chunk: EncodedChunk) -> None: ...
-    def add_manifest(self, manifest: Manifest) -> None: ...
-    def sync(self) -> None: ...
-    def pinned(self) -> AbstractContextManager[None]: ...
-
-
-def clean(source: Source, store: PieceStore, codecs: frozenset[int]) -> bytes:
+def clean(source: Source, store: WritableChunkStore, codecs: frozenset[int]) -> bytes:
     """The pointer for what `source` holds, when that is durably in the store, encoded by these codecs only.
 
     Empty content and content that is a pointer come back as they are. Raises BadPointer or UnknownPointerVersion for a pointer
@@ -94,7 +82,7 @@ class _Resumed:
         return len(part)
 
 
-def _keep(source: Source, store: PieceStore, codecs: frozenset[int]) -> Manifest:
+def _keep(source: Source, store: WritableChunkStore, codecs: frozenset[int]) -> Manifest:
     """Add the chunks of an object to the store; gives its manifest."""
     from git_lepton.format.chunking import pieces
     from git_lepton.format.identifiers import ObjectId
@@ -121,7 +109,7 @@ def _up_to(length: int, cut: Iterator[Piece]) -> list[Piece]:
 class _Work:
     """Hashes, names, encodes and adds pieces, in the calling thread or in threads beside it."""
 
-    def __init__(self, store: PieceStore, codecs: frozenset[int]) -> None:
+    def __init__(self, store: WritableChunkStore, codecs: frozenset[int]) -> None:
         self.digest = hashlib.sha256()
         self._store = store
         self._codecs = codecs

@@ -94,7 +94,7 @@ def _ours(git: GitRepository, paths: Iterable[str], tips: Sequence[str]) -> set[
     """Those of these paths that have filter=lepton in one of the commits: what the work tree says may be another branch's."""
     undecided, ours = set(paths), set[str]()
     for tip in tips:
-        if undecided:
+        if undecided and git.rev_parse(f"{tip}^{{tree}}"):  # a tag may name a blob
             found = git.lepton_paths(sorted(undecided), tip)
             ours |= found
             undecided -= found

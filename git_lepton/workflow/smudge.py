@@ -9,17 +9,16 @@ import stat
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from git_lepton.errors import CorruptData, WrongUse
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from concurrent.futures import Future
 
-    from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
+    from git_lepton.store.chunk_store import ChunkStore
 
 TEMPORARY_PREFIX = ".git-lepton-"
 CHUNKS_AHEAD = 8
@@ -35,16 +34,7 @@ class CannotWriteFile(WrongUse):
     """A file of the work tree could not be written. What was there before is untouched."""
 
 
-class ObjectStore(Protocol):
-    """What is needed of a store here; see store.chunk_store."""
-
-    def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]: ...
-    def read(self, name: ChunkId) -> bytes | bytearray: ...
-    def manifest(self, oid: ObjectId) -> Manifest | None: ...
-    def refresh(self) -> None: ...
-
-
-def write_object(pointer: Pointer, store: ObjectStore, write: Callable[[bytes | bytearray], object]) -> None:
+def write_object(pointer: Pointer, store: ChunkStore, write: Callable[[bytes | bytearray], object]) -> None:
     """Hand the object's bytes to `write`, in order and in pieces of at most 16 MiB.
 
     Raises ManifestMissing or ChunkMissing before the first byte, CorruptData at any time: only when this returns, what was
@@ -65,7 +55,7 @@ def write_object(pointer: Pointer, store: ObjectStore, write: Callable[[bytes | 
         )
 
 
-def whole_manifest(pointer: Pointer, store: ObjectStore) -> Manifest:
+def whole_manifest(pointer: Pointer, store: ChunkStore) -> Manifest:
     """The object's manifest, when all its chunks are here. Raises ManifestMissing, ChunkMissing, WrongObject."""
     from git_lepton.store.chunk_store import ChunkMissing, ManifestMissing
 
@@ -83,7 +73,7 @@ def whole_manifest(pointer: Pointer, store: ObjectStore) -> Manifest:
 
 
 def _write_ahead(
-    manifest: Manifest, store: ObjectStore, digest: hashlib._Hash, write: Callable[[bytes | bytearray], object]
+    manifest: Manifest, store: ChunkStore, digest: hashlib._Hash, write: Callable[[bytes | bytearray], object]
 ) -> None:
     """Decode in threads, hash in another, write in this one."""
     from concurrent.futures import ThreadPoolExecutor
@@ -100,7 +90,7 @@ def _write_ahead(
             hashed.result()
 
 
-def _decoded(manifest: Manifest, store: ObjectStore) -> Generator[bytes | bytearray, None, None]:
+def _decoded(manifest: Manifest, store: ChunkStore) -> Generator[bytes | bytearray, None, None]:
     """The object's chunks in order, some of them decoded ahead."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -118,7 +108,7 @@ def _decoded(manifest: Manifest, store: ObjectStore) -> Generator[bytes | bytear
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def write_file(pointer: Pointer, store: ObjectStore, path: Path, *, durably: bool = False) -> None:
+def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool = False) -> None:
     """Make `path` the file that the pointer names, all at once: until then it is what it was, and it keeps its mode.
 
     Written beside it under a name that begins with ".git-lepton-". A work tree's files need not be `durably` there: the store
@@ -140,7 +130,7 @@ def write_file(pointer: Pointer, store: ObjectStore, path: Path, *, durably: boo
         raise
 
 
-def _write_new(pointer: Pointer, store: ObjectStore, path: Path, durably: bool) -> None:
+def _write_new(pointer: Pointer, store: ChunkStore, path: Path, durably: bool) -> None:
     with path.open("xb") as file:
         write_object(pointer, store, file.write)
         file.flush()

@@ -96,7 +96,7 @@ def _small(git: GitRepository, candidates: Sequence[tuple[str, str]]) -> list[tu
 
 
 def _normal(folder: Path, pattern: str) -> str:
-    """The pattern as .gitattributes wants it: a folder means all below it (`models/` itself means something in .gitignore only)."""
+    """The pattern as .gitattributes wants it: a folder means all below it (`models/` would match nothing there)."""
     pattern = pattern.removeprefix("./")
     if not pattern or pattern.startswith(("../", "!", "[attr]")):
         raise CannotTrack(f"{pattern!r} is no pattern for this folder", "For example: git lepton track '*.safetensors'")

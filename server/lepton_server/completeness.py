@@ -36,7 +36,7 @@ class Wrong(Enum):
     )
     RAW = (
         "These files have filter=lepton, so git must hold a pointer, and it holds their bytes:",
-        "Run `git lepton install`, `git add --renormalize . && git commit --amend` (older commits: `git rebase -i`), and push again.",
+        "Run `git lepton install`, `git add --renormalize . && git commit --amend` (older commits: `git rebase -i`), push again.",
     )
     SIZE = (
         "These pointers have another size than the weights they name:",

@@ -6,10 +6,12 @@ begins with a dot. No path is built from a name that the wire protocol does not 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +21,7 @@ from lepton_server.git_program import SETTINGS, Git
 from lepton_server.hook_desk import HOOK, RefMove
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_ABANDONED_SECONDS = 24 * 3600.0
 _EMPTY = ".empty.git"
 _HOOKS = ".hooks"
 _BRANCHES = "refs/heads/"
@@ -39,6 +42,9 @@ class GitRoot:
 
     path: Path
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", self.path.absolute())  # git would take a relative one from inside a repository
+
     def repository(self, owner: str, name: str) -> Path:
         """Where this repository is or would be. Raises BadRepositoryName."""
         if not _NAME.fullmatch(owner) or not _NAME.fullmatch(name) or name.endswith(".git"):
@@ -57,13 +63,19 @@ class GitRoot:
         """Write the hook and the empty repository. Raises GitMissing, or HookMissing where programs cannot run."""
         create_bare(self.empty)
         self.hooks.mkdir(parents=True, exist_ok=True)
-        _write_program(self.hooks / "pre-receive", HOOK)
+        _write_program(self._hook, HOOK)
         self.check_hook()
+        seen = os.fsdecode(Git(self.empty, settings=self.settings()).run("rev-parse", "--git-path", "hooks/pre-receive")).strip()
+        if Path(seen) != self._hook:
+            raise HookMissing(f"git would run {seen} before a push and not the server's own hook", "This is a fault of ours.")
+
+    @property
+    def _hook(self) -> Path:
+        return self.hooks / "pre-receive"
 
     def check_hook(self) -> None:
         """Raises HookMissing unless git will run our hook: git silently skips one that is absent or not executable."""
-        hook = self.hooks / "pre-receive"
-        if not os.access(hook, os.X_OK) or hook.read_text() != HOOK:
+        if not os.access(self._hook, os.X_OK) or self._hook.read_text() != HOOK:
             raise HookMissing(
                 "the server's pre-receive hook cannot run, so no push can be checked",
                 f"Start lepton-server again; {self.hooks} must not be mounted noexec.",
@@ -117,7 +129,7 @@ def _write_program(path: Path, text: str) -> None:
 
 def refs_of(git: Git) -> dict[str, str]:
     """Every ref of a repository: full name and object name."""
-    lines = git.run("for-each-ref", "--format=%(objectname) %(refname)").decode("utf-8", "surrogateescape").splitlines()
+    lines = git.run("for-each-ref", "--format=%(objectname) %(refname)").decode().splitlines()
     return {ref: oid for oid, ref in (line.split(" ", 1) for line in lines)}
 
 
@@ -125,7 +137,7 @@ def settle_head(git: Git, pushed: Iterable[RefMove]) -> str | None:
     """Let an unborn HEAD name the branch that was just pushed (of several: main, master, the first). Gives HEAD's branch, or None
     while it is unborn."""
     branches = [ref for ref in refs_of(git) if ref.startswith(_BRANCHES)]
-    head = git.run("symbolic-ref", "HEAD").decode("utf-8", "surrogateescape").strip()
+    head = git.run("symbolic-ref", "HEAD").decode().strip()
     if head not in branches:
         arrived = [move.ref for move in pushed if move.ref in branches]
         choice = next((ref for ref in _USUAL_BRANCHES if ref in arrived), next(iter(arrived), None))
@@ -134,3 +146,11 @@ def settle_head(git: Git, pushed: Iterable[RefMove]) -> str | None:
         git.run("symbolic-ref", "HEAD", choice)
         head = choice
     return head.removeprefix(_BRANCHES)
+
+
+def sweep_quarantines(directory: Path) -> None:
+    """Remove what pushes left that ended with the machine or by force: nothing of it was ever visible."""
+    for quarantine in (directory / "objects").glob("tmp_objdir-incoming-*"):
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - quarantine.stat().st_mtime > _ABANDONED_SECONDS:
+                shutil.rmtree(quarantine, ignore_errors=True)

@@ -39,6 +39,7 @@ SETTINGS = {
     "core.ignoreCase": "false",  # attributes mean the same on every server
     "transfer.hideRefs": "refs/lepton",
 }
+_LONGEST_SECONDS = 900  # attribute patterns can be made to take for ever
 _KEPT = ("PATH", "TMPDIR", "TEMP", "TMP", "SYSTEMROOT", "COMSPEC", "PATHEXT")
 
 
@@ -56,7 +57,7 @@ def git_program() -> str:
     if program is None:
         raise GitMissing(
             "the git program is not installed on the server, so it cannot host git repositories",
-            "Install git 2.34 or newer where lepton-server runs.",
+            "Install git 2.36 or newer where lepton-server runs.",
         )
     return program
 
@@ -86,12 +87,17 @@ class Git:
 
     directory: Path
     extra: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=SETTINGS.copy)
 
     def run(self, *arguments: str | bytes, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> bytes:
-        """What git prints. Raises GitFailed unless it exits with 0."""
-        done = subprocess.run(
-            self._command(arguments), env=self._environment(extra), capture_output=True, check=False, input=stdin
-        )
+        """What git prints. Raises GitFailed unless it exits with 0, within `_LONGEST_SECONDS`."""
+        command, environment = self._command(arguments), self._environment(extra)
+        try:
+            done = subprocess.run(
+                command, env=environment, capture_output=True, check=False, input=stdin, timeout=_LONGEST_SECONDS
+            )
+        except subprocess.TimeoutExpired as error:
+            raise GitFailed(f"git {arguments[0]!s} took more than {_LONGEST_SECONDS} seconds") from error
         if done.returncode:
             raise _failure(arguments, done.returncode, done.stderr)
         return done.stdout
@@ -120,7 +126,7 @@ class Git:
         return [git_program(), "--git-dir", str(self.directory), *map(os.fsdecode, arguments)]
 
     def _environment(self, extra: Mapping[str, str] | None) -> dict[str, str]:
-        return git_environment() | {"GIT_OPTIONAL_LOCKS": "0"} | dict(self.extra) | dict(extra or {})
+        return git_environment(self.settings) | {"GIT_OPTIONAL_LOCKS": "0"} | dict(self.extra) | dict(extra or {})
 
 
 def _failure(arguments: Sequence[str | bytes], status: int, complaint: bytes) -> GitFailed:

@@ -55,7 +55,15 @@ class Desk:
     """One push at the desk: `environment` is for git's process, `accepted` holds the moves once they have been allowed."""
 
     environment: dict[str, str]
-    accepted: tuple[RefMove, ...] = field(default=())
+    accepted: tuple[RefMove, ...] = ()
+    withdrawn: bool = False
+    waiting: set[asyncio.StreamWriter] = field(default_factory=set)
+
+    def withdraw(self) -> None:
+        """From now on nothing is accepted; a hook that waits is refused at once. What has been accepted stays so."""
+        self.withdrawn = True
+        for writer in self.waiting:
+            writer.close()
 
 
 Check = Callable[[Question], str]
@@ -71,12 +79,13 @@ async def open_desk(check: Check) -> AsyncIterator[Desk]:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             said, _, question = (await _read_all(reader)).partition(b"\0")
-            if hmac.compare_digest(said, secret.encode()):
-                writer.write(await _answer(check, question, desk))
-                await writer.drain()
+            if hmac.compare_digest(said, secret.encode()) and not desk.withdrawn:
+                desk.waiting.add(writer)
+                await _answer(check, question, desk, writer)
         except (OSError, ValueError):
             _log.exception("the hook of a push could not be answered")
         finally:
+            desk.waiting.discard(writer)
             writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -102,20 +111,26 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-async def _answer(check: Check, data: bytes, desk: Desk) -> bytes:
+async def _answer(check: Check, data: bytes, desk: Desk, writer: asyncio.StreamWriter) -> None:
+    question = parse_question(data)
+    refusal = await asyncio.to_thread(_checked, check, question)
+    if desk.withdrawn:
+        return
+    if not refusal:
+        desk.accepted = question.moves
+    writer.write(b"-" + refusal.encode() if refusal else b"+")
+    await writer.drain()
+
+
+def _checked(check: Check, question: Question) -> str:
     try:
-        question = parse_question(data)
-        refusal = await asyncio.to_thread(check, question)
+        return check(question)
     except LeptonError as error:
         _log.warning("a push was refused: %s", error)
-        refusal = f"lepton: this push was refused: {error.message}\n{error.hint}\n"
+        return f"lepton: this push was refused: {error.message}\n{error.hint}\n"
     except Exception:
         _log.exception("the check of a push failed")
-        refusal = "lepton: this push was refused: the server failed to check it; its log says why.\n"
-    if refusal:
-        return b"-" + refusal.encode()
-    desk.accepted = question.moves
-    return b"+"
+        return "lepton: this push was refused: the server failed to check it; its log says why.\n"
 
 
 def parse_question(data: bytes) -> Question:

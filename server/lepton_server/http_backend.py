@@ -1,7 +1,7 @@
 """`git http-backend` behind an ASGI answer: the request streams in and the answer out at the same time, nothing is collected.
 
-The process has a group of its own. It ends when the client goes away, unless it is already moving refs that were
-allowed to move: those seconds are left to it.
+The process has a group of its own, and all of it ends when the client goes away: of itself where it is given the seconds for
+that (a push cleans up only then, and may be moving refs), else by a signal.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from lepton_server.git_program import git_environment, git_program
 
 _BLOCK_BYTES = 1 << 16
 _STALL_SECONDS = 600.0  # a client that sends nothing for so long is gone
-_FINISH_SECONDS = 60.0  # to move refs that may move, though the client went away
-_END_STEPS, _END_STEP_SECONDS = 100, 0.05  # five seconds to remove lock files and the quarantine
+_EXIT_SECONDS = 30.0  # from the end of git's answer to the end of git
+_END_STEPS, _END_STEP_SECONDS = 100, 0.05  # five seconds to remove lock files
 _POLITE, _FORCED = signal.SIGTERM, getattr(signal, "SIGKILL", signal.SIGTERM)
 _GIT_PROTOCOL = re.compile(r"[A-Za-z0-9=:._-]{1,200}")
 _HEAR_SECONDS = 60.0  # for the rest of a body that git no longer wants
@@ -73,18 +73,18 @@ def backend_environment(
 
 class BackendResponse(Response):
     """The answer of one `git http-backend`. `finished` runs once, when git is done and before the client learns that it is;
-    `keep_going` says whether git is to finish though the client went away."""
+    `client_left` is asked how many seconds git may take to end by itself once the client went away."""
 
     def __init__(
         self,
         environment: Mapping[str, str],
         finished: Callable[[], Awaitable[None]],
-        keep_going: Callable[[], bool] = lambda: False,
+        client_left: Callable[[], float] = float,
     ) -> None:
         super().__init__()
         self._environment = dict(environment)
         self._finished = finished
-        self._keep_going = keep_going
+        self._client_left = client_left
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -94,10 +94,11 @@ class BackendResponse(Response):
         conversation = _Conversation(process, receive, send)
         try:
             await conversation.hold()
-            await _exit_of(process, _FINISH_SECONDS)
+            await _exit_of(process, _EXIT_SECONDS)
         except ClientGone:
-            if self._keep_going():
-                await conversation.let_git_finish()
+            if seconds := self._client_left():
+                await conversation.hang_up(seconds)
+                await _exit_of(process, seconds)
         finally:
             await _end(process)
             if said := await complaint:
@@ -178,10 +179,11 @@ class _Conversation:
         with contextlib.suppress(OSError):  # the client may be gone: git is done all the same
             await self._send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def let_git_finish(self) -> None:
-        """Throw away what git still says, for a while."""
+    async def hang_up(self, seconds: float) -> None:
+        """Tell git that nothing more comes, and throw away what it still says."""
+        self._input.close()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FINISH_SECONDS):
+            async with asyncio.timeout(seconds):
                 while await self._output.read(_BLOCK_BYTES):
                     pass
 

@@ -29,7 +29,9 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     log, programs = tmp_path / "uploads", tmp_path / "programs"
     programs.mkdir()
     program = programs / "git-remote-lepton"
-    program.write_text(f"#!{sys.executable} -P\n" + textwrap.dedent(f"""
+    program.write_text(
+        f"#!{sys.executable} -P\n"
+        + textwrap.dedent(f"""
         import json, os, sys, types
         from git_lepton.errors import NetworkTrouble
         def push_hosted(git, url, wanted, tips, *, show_progress):
@@ -40,7 +42,8 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         sys.modules["git_lepton.entry.hosted_push"] = types.SimpleNamespace(push_hosted=push_hosted)
         from git_lepton.entry.remote_helper import main
         sys.exit(main())
-        """))
+        """)
+    )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{programs}{os.pathsep}{os.environ['PATH']}")
     return log
@@ -71,14 +74,26 @@ def work(tmp_path: Path, helper: Path, server: GitHttpServer) -> GitSandbox:
     return repository(tmp_path, f"lepton::{server.url}/ada/models")
 
 
+def outside(folder: Path, *arguments: str, **environment: str) -> str:
+    """What git prints in a folder without a repository."""
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, env=os.environ | environment, check=True, capture_output=True, text=True
+    ).stdout
+
+
 def tip(server: GitHttpServer, ref: str = "refs/heads/main") -> str:
     done = subprocess.run(
-        ["git", "-C", server.root / "ada/models.git", "rev-parse", "-q", "--verify", ref], capture_output=True, text=True
+        ["git", "-C", server.root / "ada/models.git", "rev-parse", "-q", "--verify", ref],
+        check=False,
+        capture_output=True,
+        text=True,
     )
     return done.stdout.strip()
 
 
-def test_push_sends_weights_first_and_clone_gets_all(work: GitSandbox, helper: Path, server: GitHttpServer, tmp_path: Path) -> None:
+def test_push_sends_weights_first_and_clone_gets_all(
+    work: GitSandbox, helper: Path, server: GitHttpServer, tmp_path: Path
+) -> None:
     work.git("push", "-q", "origin", "main")
     url = f"{server.url}/ada/models"
     assert uploads(helper) == [[url, ["model.bin"], ["refs/heads/main"]]]
@@ -110,7 +125,9 @@ def test_only_what_the_remote_lacks_is_looked_at(work: GitSandbox, helper: Path)
     assert len(uploads(helper)) == 2  # no pointer, nothing to send; a deletion sends nothing
 
 
-def test_commits_that_only_the_remote_has_do_not_make_all_new(work: GitSandbox, helper: Path, server: GitHttpServer, tmp_path: Path) -> None:
+def test_commits_that_only_the_remote_has_do_not_make_all_new(
+    work: GitSandbox, helper: Path, server: GitHttpServer, tmp_path: Path
+) -> None:
     work.git("push", "-q", "origin", "main")
     other = GitSandbox(tmp_path / "other")
     work.git("clone", "-q", "--no-checkout", f"lepton::{server.url}/ada/models", str(other.folder))
@@ -168,7 +185,16 @@ def test_shallow_partial_and_later_fetches(work: GitSandbox, server: GitHttpServ
     work.git("push", "-q", "origin", "main")
     clone = GitSandbox(tmp_path / "clone")
     options = ("-c", f"protocol.version={version}")
-    work.git(*options, "clone", "-q", "--no-checkout", "--depth=1", "--filter=blob:none", f"lepton::{server.url}/ada/models", str(clone.folder))
+    work.git(
+        *options,
+        "clone",
+        "-q",
+        "--no-checkout",
+        "--depth=1",
+        "--filter=blob:none",
+        f"lepton::{server.url}/ada/models",
+        str(clone.folder),
+    )
     assert clone.git("rev-list", "--count", "HEAD") == "1\n"
     assert "missing" not in clone.git("cat-file", "--batch-check", stdin=f"{work.git('rev-parse', 'HEAD:readme')}".encode())
     work.commit("more", readme="more")
@@ -185,10 +211,12 @@ def test_many_bytes_pass_unchanged(work: GitSandbox, server: GitHttpServer, tmp_
     assert GitSandbox(tmp_path / "clone").blob("noise") == data
 
 
-def test_ls_remote_needs_no_repository_and_writes_no_configuration(work: GitSandbox, server: GitHttpServer, tmp_path: Path) -> None:
+def test_ls_remote_needs_no_repository_and_writes_no_configuration(
+    work: GitSandbox, server: GitHttpServer, tmp_path: Path
+) -> None:
     work.git("push", "-q", "origin", "main")
     url = f"lepton::{server.url}/ada/models"
-    assert work.head() in work.run("ls-remote", url, cwd=tmp_path).stdout.decode()
+    assert work.head() in outside(tmp_path, "ls-remote", url)
     fresh = GitSandbox.create(tmp_path / "fresh", filter=None, track=None)
     assert work.head() in fresh.git("ls-remote", url)
     assert fresh.run("config", "filter.lepton.process").returncode == 1
@@ -215,10 +243,10 @@ class TestToken:
         assert tip(server) == work.head()
         url = f"lepton::{server.url}/ada/models"
         work.git("clone", "-q", "--no-checkout", url, str(tmp_path / "clone"), GIT_LEPTON_TOKEN="s3cret")
-        assert work.run("ls-remote", url, cwd=tmp_path, GIT_LEPTON_TOKEN="s3cret").returncode == 0
+        assert work.head() in outside(tmp_path, "ls-remote", url, GIT_LEPTON_TOKEN="s3cret")
 
     def test_it_goes_only_to_the_host_it_is_for(self, work: GitSandbox, server: GitHttpServer) -> None:
-        done = work.run("fetch", "origin", GIT_LEPTON_TOKEN="s3cret", GIT_LEPTON_HOST="lepton.example.org")
+        done = work.run("fetch", "origin", environment={"GIT_LEPTON_TOKEN": "s3cret", "GIT_LEPTON_HOST": "lepton.example.org"})
         assert done.returncode != 0
         assert server.authorizations == []
 
@@ -226,7 +254,7 @@ class TestToken:
         outer = repository(tmp_path, name="outer")
         url = f"lepton::{server.url}/ada/models"
         allowed = ("-c", "protocol.lepton.allow=always")
-        assert outer.run(*allowed, "submodule", "add", url, "part", GIT_LEPTON_TOKEN="s3cret").returncode != 0
+        assert outer.run(*allowed, "submodule", "add", url, "part", environment={"GIT_LEPTON_TOKEN": "s3cret"}).returncode != 0
         assert server.authorizations == []
 
     def test_settings_that_came_by_environment_stay(self, work: GitSandbox, server: GitHttpServer, tmp_path: Path) -> None:
@@ -247,7 +275,9 @@ def test_where_git_is_served(url: str, address: str) -> None:
     assert git_address(url) == address
 
 
-@pytest.mark.parametrize("url", ["ssh://host/ada/models", "/srv/models", "git@host:ada/models", "file:///srv/m", "lepton://host/a/b"])
+@pytest.mark.parametrize(
+    "url", ["ssh://host/ada/models", "/srv/models", "git@host:ada/models", "file:///srv/m", "lepton://host/a/b"]
+)
 def test_other_transports_are_told_what_to_do(url: str, work: GitSandbox) -> None:
     with pytest.raises(NotServedHere):
         git_address(url)
@@ -291,3 +321,24 @@ def test_interrupt_ends_it_without_a_trace(work: GitSandbox, server: GitHttpServ
     assert helper.returncode == 130
     assert time.monotonic() - began < 5
     assert b"Traceback" not in said
+
+
+def test_it_ends_with_git(work: GitSandbox, server: GitHttpServer) -> None:
+    work.commit("much", noise=os.urandom(3_000_000))
+    work.git("push", "-q", "origin", "main")
+    helper = subprocess.Popen(
+        ["git-remote-lepton", "origin", f"{server.url}/ada/models"],
+        cwd=work.folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        bufsize=0,
+    )
+    assert helper.stdin
+    assert helper.stdout
+    helper.stdin.write(b"stateless-connect git-upload-pack\n")
+    assert helper.stdout.readline() == b"\n"
+    want = f"0032want {work.head()}\n"
+    helper.stdin.write(f"0012command=fetch0001000fno-progress{want}0009done\n0000".encode())
+    helper.stdout.close()
+    helper.stdin.close()
+    assert helper.wait(10) >= 0

@@ -71,7 +71,10 @@ def test_git_reads_quoted_patterns_as_they_were_meant(tmp_path: Path, pattern: s
     assert is_ours(attributes(tmp_path, with_pattern(b"", pattern), path))
 
 
-@given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1).filter(lambda text: not text.startswith("[attr]")), st.lists(st.sampled_from(["-text", "a=b", "!c"])))
+@given(
+    st.text(st.characters(exclude_characters="\0", codec="utf-8"), min_size=1).filter(lambda text: not text.startswith("[attr]")),
+    st.lists(st.sampled_from(["-text", "a=b", "!c"])),
+)
 def test_a_line_is_read_as_it_was_written(pattern: str, rest: list[str]) -> None:
     parsed = parse_line(AttributeLine(pattern, tuple(rest)).encode())
     assert parsed is not None

@@ -72,9 +72,9 @@ def test_a_plain_add_sends_nothing_but_the_path() -> None:
 def test_success_is_a_status_the_content_and_an_empty_list() -> None:
     protocol = ready()
     asked(protocol, b"command=clean", b"pathname=a")
-    assert protocol.may_begin
+    before = protocol.may_begin
     assert protocol.success() == SUCCESS
-    assert not protocol.may_begin
+    assert (before, protocol.may_begin) == (True, False)
     assert protocol.end() == b"00000000"
     asked(protocol, b"command=clean", b"pathname=b")
 

@@ -12,7 +12,9 @@ from git_lepton.git.helper_protocol import HelperDialogue, PushHeld, ToChild, To
 
 CAPABILITIES = b"stateless-connect\nfetch\nget\noption\npush\ncheck-connectivity\nobject-format\n\n"
 ONE, TWO = "1" * 40, "2" * 40
-LISTING = f":object-format sha1\n@refs/heads/main HEAD\n{ONE} refs/heads/main\n{TWO} refs/tags/v1 extra\n? refs/heads/odd\n\n".encode()
+LISTING = (
+    f":object-format sha1\n@refs/heads/main HEAD\n{ONE} refs/heads/main\n{TWO} refs/tags/v1 extra\n? refs/heads/odd\n\n".encode()
+)
 
 
 class Sides:

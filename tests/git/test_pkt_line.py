@@ -138,7 +138,9 @@ def test_drain_leaves_the_next_message() -> None:
         assert reader.read_message() == [b"next"]
 
 
-@pytest.mark.parametrize("header", [b"0001", b"0002", b"0003", b"0004", b"ffff", b"fff1", b"xyz!", b" 12a", b"+00f", b"0x1f"])
+@pytest.mark.parametrize(
+    "header", [b"0001", b"0002", b"0003", b"0004", b"ffff", b"fff1", b"xyz!", b" 12a", b"+00f", b"0x1f", b"12  "]
+)
 def test_a_length_that_no_packet_has_is_refused(header: bytes) -> None:
     with bytes_with(header + b"payload") as reader, pytest.raises(BadPacket):
         reader.read_message()

@@ -18,13 +18,13 @@ from tests.store.making import manifest_of, run_python, some_bytes
 EVERY_CALL = """
     import os, signal, sys
     from pathlib import Path
-    from git_lepton.store import compaction, local_store
+    from git_lepton.store import compaction, own_packs
     from git_lepton.store.local_store import LocalStore
     from tests.store.making import chunk_of, manifest_of, some_bytes
 
     os.fsync = os.fdatasync = lambda descriptor: None   # a killed process loses nothing that the system has; and it is quicker
     compaction.MANY_SMALL_PACKS = 1
-    local_store.ROLL_BYTES = 12000
+    own_packs.ROLL_BYTES = 12000
 
     def datas(n):
         return [some_bytes(10 * n + i) for i in range(4)] + [some_bytes(7777)]
@@ -100,12 +100,12 @@ def test_killed_at_every_call(tmp_path: Path) -> None:
 UNTIL_KILLED = """
     import sys
     from pathlib import Path
-    from git_lepton.store import chunk_store, compaction, local_store
+    from git_lepton.store import chunk_store, compaction, own_packs
     from git_lepton.store.local_store import LocalStore
     from tests.store.making import chunk_of, manifest_of, some_bytes
 
     compaction.MANY_SMALL_PACKS = 2
-    local_store.ROLL_BYTES = 40_000
+    own_packs.ROLL_BYTES = 40_000
     root, first, last = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     store, unwanted = LocalStore(root), set()
     for n in range(first, last):

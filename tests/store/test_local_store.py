@@ -9,7 +9,7 @@ import pytest
 
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD, UnknownPackVersion, index_bytes, parse_end
-from git_lepton.store import local_store
+from git_lepton.store import own_packs, reliance
 from git_lepton.store.chunk_store import DamagedChunk, DiskTrouble, StoreFull, StoreNotWritable
 from git_lepton.store.local_store import LocalStore
 from tests.store.contract import StoreContract
@@ -82,7 +82,7 @@ def test_sync_also_secures_what_another_process_has_not_synced(store: LocalStore
     store.add(chunk_of(some_bytes(1)))
     other = LocalStore(store.root)
     synced: list[Path] = []
-    monkeypatch.setattr(local_store, "sync_data", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
+    monkeypatch.setattr(reliance, "sync_data", lambda fd: synced.append(Path(f"/proc/self/fd/{fd}").readlink()))
     other.sync()
     assert not synced
     assert not other.missing([ChunkId.of(some_bytes(1))])
@@ -198,7 +198,7 @@ def test_of_two_encodings_the_less_deep_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_long_pack_is_followed_by_another(store: LocalStore, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(local_store, "ROLL_BYTES", 12000)
+    monkeypatch.setattr(own_packs, "ROLL_BYTES", 12000)
     names = fill(store, range(10))
     assert len(pack_files(store.root)) > 3
     assert [LocalStore(store.root).read(name) for name in names] == [some_bytes(n) for n in range(10)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 FILTER = f'"{sys.executable}" -m git_lepton filter-process'.replace("\\", "/")
@@ -88,9 +89,9 @@ class GitSandbox:
     def read(self, name: str) -> bytes:
         return self.path(name).read_bytes()
 
-    def commit(self, message: str = "a change", **files: bytes | str) -> str:
-        """Add everything and commit it. Its hash."""
-        for name, content in files.items():
+    def commit(self, message: str = "a change", files: Mapping[str, bytes | str] | None = None, **more: bytes | str) -> str:
+        """Write files, add everything and commit it. Its hash."""
+        for name, content in {**(files or {}), **more}.items():
             self.write(name, content)
         self.git("add", "--all")
         self.git("commit", "--quiet", "--message", message)

@@ -8,7 +8,7 @@ import threading
 from hashlib import sha256
 
 from git_lepton.format.coding.codec import EncodedChunk, decode
-from git_lepton.format.identifiers import ChunkId, ObjectId
+from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import TRAILER_BYTES, Record, index_bytes, parse_end
 from git_lepton.wire import messages as m
@@ -45,6 +45,9 @@ class Double:
                 if found := re.fullmatch(pattern, f"{request.method} {rest}"):
                     return handler(self, request, *found.groups())
         return error_answer(404, "not_found")
+
+    def record(self, chunk: ChunkId) -> Record:
+        return self.chunks[chunk.raw][2]
 
     def check(self, request: Request) -> Answer:
         return Answer(200, bytes(2 if name in self.objects else 0 for name in split_digests(request.body)))
@@ -91,6 +94,7 @@ class Double:
             return error_answer(422, "corrupt_data")
         self.packs[pack] = request.body
         for start, record in records:
+            assert record.base is None or record.base.raw in self.chunks, "a base came after its delta"
             self.chunks.setdefault(record.name.raw, (pack, start, record))
         return Answer(200)
 
@@ -101,6 +105,8 @@ class Double:
     def read(self, name: bytes) -> bytes:
         pack, start, record = self.chunks[name]
         payload = self.packs[pack][start : start + record.stored_length]
+        if record.codec == 9:  # `weights.fake_delta`
+            return payload
         base = self.read(record.base.raw) if record.base else None
         assert record.codec in self.codecs
         encoded = EncodedChunk(
@@ -170,6 +176,3 @@ class Double:
         ("POST urls", urls),
         (r"GET /get/(\w+)", get),
     )
-
-
-__all__ = ["Double", "ObjectId"]

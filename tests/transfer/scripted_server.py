@@ -40,7 +40,7 @@ def error_answer(status: int, code: str, message: str = "", **headers: str) -> A
 
 
 class ScriptedServer:
-    """Answers the capabilities itself (`capabilities`) and everything else by `answer`. `requests` lists all but the capabilities."""
+    """Answers the greeting by `capabilities` and everything else by `answer`. `requests` lists all but the greetings."""
 
     def __init__(
         self, answer: Callable[[Request], Answer], capabilities: Answer | None = None, tls: ssl.SSLContext | None = None

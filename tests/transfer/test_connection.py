@@ -19,6 +19,7 @@ from cryptography.x509.oid import NameOID
 
 from git_lepton.errors import LeptonError, NetworkTrouble, NotAllowed
 from git_lepton.settings.network import HttpSettings
+from git_lepton.transfer.bodies import Buffer
 from git_lepton.transfer.connection import Connection
 from git_lepton.transfer.credentials import CredentialChain, GitCredentials
 from git_lepton.transfer.network import Timeouts, host_of
@@ -142,7 +143,10 @@ def test_patience_ends_with_a_sentence_that_says_what_was_tried(serve: Serve) ->
 def test_a_server_that_keeps_answering_500_is_given_up_early(serve: Serve) -> None:
     clock = Clock()
     server = serve(error_answer(500, "internal_error", "oops"))
-    with Connection(server.url, patience=clock.patience()) as connection, pytest.raises(GaveUp, match="status 500: oops") as caught:
+    with (
+        Connection(server.url, patience=clock.patience()) as connection,
+        pytest.raises(GaveUp, match="status 500: oops") as caught,
+    ):
         ask(connection)
     assert len(server.requests) == 6
     assert "r-1" in caught.value.hint
@@ -163,9 +167,9 @@ def test_a_server_that_is_not_there_is_given_up_soon() -> None:
 def test_a_broken_connection_is_made_anew(serve: Serve) -> None:
     server = serve(json_answer(ADA))
     clock = Clock()
-    with FaultyProxy(server.url, [Fault(path="account", cut_answer_after=5, times=2)]) as proxy:
-        with Connection(proxy.url, patience=clock.patience()) as connection:
-            assert ask(connection) == ADA
+    cut = Fault(path="account", cut_answer_after=5, times=2)
+    with FaultyProxy(server.url, [cut]) as proxy, Connection(proxy.url, patience=clock.patience()) as connection:
+        assert ask(connection) == ADA
     assert len(clock.naps) == 2
 
 
@@ -173,9 +177,12 @@ def test_silence_ends_by_the_stall_detector(serve: Serve) -> None:
     server = serve(json_answer(ADA))
     clock = Clock()
     timeouts = Timeouts(connect_s=2, stall_s=0.2, answer_s=0.2)
-    with FaultyProxy(server.url, [Fault(path="account", hang=True), Fault(path="account", hang_after=4)]) as proxy:
-        with Connection(proxy.url, patience=clock.patience(), timeouts=timeouts) as connection:
-            assert ask(connection) == ADA
+    faults = [Fault(path="account", hang=True), Fault(path="account", hang_after=4)]
+    with (
+        FaultyProxy(server.url, faults) as proxy,
+        Connection(proxy.url, patience=clock.patience(), timeouts=timeouts) as connection,
+    ):
+        assert ask(connection) == ADA
     assert len(clock.naps) == 2
 
 
@@ -184,9 +191,11 @@ def test_a_send_that_nobody_takes_ends_by_the_stall_detector() -> None:
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         url = f"http://127.0.0.1:{deaf.getsockname()[1]}"
         timeouts = Timeouts(connect_s=30, stall_s=0.2, answer_s=30)
-        with Connection(url, patience=clock.patience(first_contact_s=0.0), timeouts=timeouts) as connection:
-            with pytest.raises(GaveUp, match="broke the connection"):
-                connection.transfer("PUT", "/pack", asked="pack", body=[bytes(1 << 20)] * 32, headers={})
+        with (
+            Connection(url, patience=clock.patience(first_contact_s=0.0), timeouts=timeouts) as connection,
+            pytest.raises(GaveUp, match="broke the connection"),
+        ):
+            connection.transfer("PUT", "/pack", asked="pack", body=[bytes(1 << 20)] * 32, headers={})
 
 
 # What is refused
@@ -234,7 +243,8 @@ def test_a_login_page_is_recognised(serve: Serve) -> None:
 
 
 @pytest.mark.parametrize(
-    "capabilities", [Answer(404, b"nothing here"), Answer(200, b"<html>hello"), Answer(200, b'{"server": 1}'), Answer(200, b"[" * 10**5)]
+    "capabilities",
+    [Answer(404, b"nothing here"), Answer(200, b"<html>hello"), Answer(200, b'{"server": 1}'), Answer(200, b"[" * 10**5)],
 )
 def test_what_is_no_lepton_server_is_told_so(serve: Serve, capabilities: Answer) -> None:
     server = serve(json_answer(ADA), capabilities)
@@ -314,7 +324,9 @@ def only(*tokens: str) -> Callable[[Request], Answer]:
         CredentialChain(token_host="h", username="ada", password=token).for_host("https://h").header  # type: ignore[union-attr]
         for token in tokens
     }
-    return lambda request: json_answer(ADA) if request.headers.get("authorization") in good else error_answer(401, "unauthenticated")
+    return lambda request: (
+        json_answer(ADA) if request.headers.get("authorization") in good else error_answer(401, "unauthenticated")
+    )
 
 
 def test_a_given_token_goes_with_the_first_request(serve: Serve) -> None:
@@ -363,7 +375,7 @@ def test_what_is_not_to_be_found_by_a_stranger_is_asked_for_again_with_a_name(se
 
 def test_threads_that_meet_an_old_token_at_once_ask_the_chain_once(serve: Serve) -> None:
     valid = ["old"]
-    server = serve(lambda request: only(*valid)(request))
+    server = serve(lambda request: only(valid[0])(request))  # noqa: PLW0108 - what is valid changes
     helper = Helper(["old", "new"], [])
     with Connection(server.url, credentials=CredentialChain(git=GitCredentials(interactive=False, run=helper))) as connection:
         ask(connection)
@@ -406,7 +418,7 @@ def test_an_expired_transfer_url_is_told_from_a_lack_of_rights(serve: Serve, sta
 
 def test_a_body_in_pieces_arrives_whole_with_its_length(serve: Serve) -> None:
     server = serve(Answer(200))
-    pieces = [b"abc", memoryview(bytearray(b"d" * 700_000)), b"", bytearray(b"e")]
+    pieces: list[Buffer] = [b"abc", memoryview(bytearray(b"d" * 700_000)), b"", bytearray(b"e")]
     sent: list[int] = []
     with Connection(server.url) as connection:
         connection.transfer("PUT", "/p", asked="pack", body=pieces, headers={}, sent=sent.append)
@@ -418,9 +430,9 @@ def test_a_body_in_pieces_arrives_whole_with_its_length(serve: Serve) -> None:
 def test_a_body_that_must_travel_again_is_taken_back_from_the_count(serve: Serve) -> None:
     server = serve(Answer(200))
     sent: list[int] = []
-    with FaultyProxy(server.url, [Fault(method="PUT", cut_request_after=300_000)]) as proxy:
-        with Connection(proxy.url, patience=Clock().patience()) as connection:
-            connection.transfer("PUT", "/p", asked="pack", body=[bytes(1_000_000)], headers={}, sent=sent.append)
+    cut, refuse = Fault(method="PUT", cut_request_after=300_000), Fault(method="PUT", status=503)
+    with FaultyProxy(server.url, [cut, refuse]) as proxy, Connection(proxy.url, patience=Clock().patience()) as connection:
+        connection.transfer("PUT", "/p", asked="pack", body=[bytes(1_000_000)], headers={}, sent=sent.append)
     assert sum(sent) == 1_000_000
     assert min(sent) < 0
     assert len(server.requests[-1].body) == 1_000_000
@@ -439,9 +451,14 @@ def test_a_stream_is_read_piece_by_piece_and_its_end_is_noticed(serve: Serve) ->
 
 def test_a_cut_stream_is_transient(serve: Serve) -> None:
     server = serve(Answer(206, bytes(100_000)))
-    with FaultyProxy(server.url, [Fault(path="/r", cut_answer_after=50_000)]) as proxy, Connection(proxy.url) as connection:
-        with pytest.raises(Transient), connection.stream("/r", asked="range", headers={}) as stream:
-            stream.read(100_000)
+    cut = Fault(path="/r", cut_answer_after=50_000)
+    with (
+        FaultyProxy(server.url, [cut]) as proxy,
+        Connection(proxy.url) as connection,
+        pytest.raises(Transient),
+        connection.stream("/r", asked="range", headers={}) as stream,
+    ):
+        stream.read(100_000)
 
 
 # Git's settings

@@ -13,7 +13,9 @@ from git_lepton.workspace import open_workspace
 
 def main(arguments: Sequence[str]) -> int:
     """Write the files whose weights are on this machine over their pointers; other files only with --force."""
-    command = parser("checkout", "Write files over their pointers, from weights that are on this machine. Never over other content.")
+    command = parser(
+        "checkout", "Write files over their pointers, from weights that are on this machine. Never over other content."
+    )
     command.add_argument("paths", nargs="*", metavar="PATH")
     command.add_argument("--force", "-f", action="store_true", help="also over changed files, and where files were deleted")
     add_json(command)

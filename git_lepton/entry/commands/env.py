@@ -29,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
 def _lines(found: dict[str, Any]) -> Iterator[str]:
     for section, values in found.items():
         if not isinstance(values, dict):
-            yield f"{section}: {', '.join(values) if isinstance(values, list) else values or 'none'}"
+            yield f"{section}: {(', '.join(values) if isinstance(values, list) else values) or 'none'}"
             continue
         yield f"{section}:"
         for name, value in values.items():

@@ -24,9 +24,7 @@ def main(arguments: Sequence[str]) -> int:
     token = _token(settings, server_url(options.host), from_stdin=options.token_stdin)
     done = log_in(git, settings, options.host, token)
     if done.new_helper:
-        say(
-            "there was no credential helper: from now on git keeps this host's token in ~/.git-credentials, readable by you only"
-        )
+        say("there was no credential helper: from now on git keeps this host's token in ~/.git-credentials, readable by you only")
     say(f"logged in to {done.url} as {done.account}")
     return 0
 

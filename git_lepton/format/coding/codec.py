@@ -22,7 +22,7 @@ from git_lepton.format.manifest import MAX_CHUNK_BYTES
 from git_lepton.format.pack import Kind, Record
 
 MAX_OVERHEAD = 64  # a payload is at most that much longer than the raw bytes
-_NOISE = 7.95  # bits a byte from which bytes are kept as they are
+_NOISE = 7.9  # bits a byte from which bytes are kept as they are
 
 
 class WrongChunk(CorruptData):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview | NDArray[numpy.uint8]
 
-_SAMPLE = 8192  # bytes looked at to tell whether coding pays
+_SAMPLE = 4096  # bytes looked at to tell whether coding pays
 
 
 class BadFrame(CorruptData):

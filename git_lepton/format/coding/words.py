@@ -22,6 +22,7 @@ SIZES = (2, 4, 8)  # of a word, in bytes
 _UNSIGNED = {2: numpy.dtype("<u2"), 4: numpy.dtype("<u4"), 8: numpy.dtype("<u8")}
 _SIGNED = {2: numpy.dtype("<i2"), 4: numpy.dtype("<i4"), 8: numpy.dtype("<i8")}
 _TOP_AND_LOW_7 = numpy.int16(0x807F - 0x10000)
+_COMES_AND_GOES = 31 * 1024 * 1024
 _BLOCK_BYTES = 512 * 1024  # worked on at a time: fits the processor's cache, and large enough that threads seldom wait
 
 
@@ -30,6 +31,9 @@ class _Memory(threading.local):
 
     def __init__(self) -> None:
         self._planes = numpy.empty(0, numpy.uint8)
+        # glibc gives blocks up to the size of the largest that it has seen freed (at most 32 MiB) from memory that it keeps. Without
+        # this every chunk is decoded into pages that are new to the process, which takes as long again as decoding.
+        numpy.empty(_COMES_AND_GOES, numpy.uint8)
 
     def planes(self, word: int, count: int) -> Bytes:
         if len(self._planes) < word * count:
@@ -44,16 +48,23 @@ def split(words: memoryview, size: int, *, sign: bool) -> Bytes:
     """The planes of words of `size` bytes, lowest first, shape (size, number of words). This thread's next split overwrites them."""
     values: Words = numpy.frombuffer(words, _UNSIGNED[size])
     planes = _memory.planes(size, len(values))
-    for index, plane in enumerate(planes):
-        shift = 8 * index - (1 if sign and index == size - 1 else 0)
-        numpy.right_shift(values, shift, out=plane, casting="unsafe")
-    if sign:
-        planes[-2] &= 0x7F
-        step = _BLOCK_BYTES // size
-        for start in range(0, len(values), step):
-            negative = values[start : start + step].view(_SIGNED[size]) < 0
-            planes[-2, start : start + step] |= numpy.multiply(negative.view(numpy.uint8), 0x80)
+    step = _BLOCK_BYTES // size
+    for start in range(0, len(values), step):
+        _split_block(values[start : start + step], planes[:, start : start + step], sign)
     return planes
+
+
+def _split_block(values: Words, planes: Bytes, sign: bool) -> None:
+    size = len(planes)
+    numpy.copyto(planes[0], values, casting="unsafe")
+    for index in range(1, size):
+        shift = 8 * index - (1 if sign and index == size - 1 else 0)
+        numpy.right_shift(values, shift, out=planes[index], casting="unsafe")
+    if sign:
+        negative = (values.view(_SIGNED[size]) < 0).view(numpy.uint8)
+        negative *= 0x80
+        planes[-2] &= 0x7F
+        planes[-2] |= negative
 
 
 def merge(planes: Sequence[Bytes], words: memoryview, *, sign: bool) -> None:

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
-from starlette.concurrency import run_in_threadpool
-
-from git_lepton.wire.protocol import ERRORS
 from lepton_server import names, permissions, refs, repositories
 from lepton_server.authentication import Caller, OptionalCaller
-from lepton_server.git_hosting import GitRoot, create_bare
+from lepton_server.git_hosting import GitRoot, HookMissing, create_bare
+from lepton_server.git_program import GitMissing, git_program
 from lepton_server.http_backend import BackendResponse, backend_environment
 from lepton_server.permissions import Action
 from lepton_server.receiving import PushResponse, Receiver
-from lepton_server.replies import Refusal
+from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import Services, ServicesDep
+from starlette.concurrency import run_in_threadpool
+
+from git_lepton.wire.protocol import ERRORS
 
 router = APIRouter(include_in_schema=False)
+_log = logging.getLogger(__name__)
 
 
 class GitService(StrEnum):
@@ -36,8 +40,11 @@ class GitService(StrEnum):
 
 
 async def started(services: Services) -> None:
-    """Make what all pushes need, once, when the server starts. Raises GitMissing or HookMissing."""
-    await run_in_threadpool(GitRoot(services.settings.git_root).prepare)
+    """Make what all pushes need, once, when the server starts. Without git the server serves weights only, and says so."""
+    try:
+        await run_in_threadpool(GitRoot(services.settings.git_root).prepare)
+    except GitMissing as missing:
+        _log.warning("%s", missing)
 
 
 @router.get("/{owner}/{name}.git/info/refs")
@@ -45,47 +52,60 @@ async def advertise(
     owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller, service: str = ""
 ) -> Response:
     """What a fetch or a push begins with: the refs. A repository that a push may create looks like an empty one."""
-    try:
-        wanted = _service(service)
-        found = await run_in_threadpool(_admit, services, caller, owner, name, wanted)
-        directory = await run_in_threadpool(_directory, services, found)
-    except Refusal as refusal:
-        return _plain(refusal)
-    return BackendResponse(_environment(request, services, directory, "info/refs", wanted, caller), _nothing_more)
+    return await _answer(partial(_advertise, request, services, caller, owner, name, service))
 
 
 @router.post("/{owner}/{name}.git/git-upload-pack")
 async def upload_pack(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Response:
     """A fetch."""
-    try:
-        found = await run_in_threadpool(_admit, services, caller, owner, name, GitService.FETCH)
-        directory = await run_in_threadpool(_directory, services, found)
-    except Refusal as refusal:
-        return _plain(refusal)
-    service = GitService.FETCH
-    return BackendResponse(_environment(request, services, directory, service, service, caller), _nothing_more)
+    return await _answer(partial(_fetch, request, services, caller, owner, name))
 
 
 @router.post("/{owner}/{name}.git/git-receive-pack")
 async def receive_pack(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Response:
     """A push; the first to a repository under the caller's own name creates it."""
-    service = GitService.PUSH
+    return await _answer(partial(_push, request, services, caller, owner, name))
+
+
+async def _answer(prepare: Callable[[], Response]) -> Response:
+    """What `prepare` (blocking) decides; a refusal as text, since git shows its user that and not JSON."""
     try:
-        found = await run_in_threadpool(_admit, services, caller, owner, name, service)
-        repository = found or await run_in_threadpool(_create, services, caller, owner, name)
-        directory = await run_in_threadpool(_directory, services, repository)
-        await run_in_threadpool(GitRoot(services.settings.git_root).check_hook)
-    except Refusal as refusal:
-        return _plain(refusal)
+        git_program()
+        return await run_in_threadpool(prepare)
+    except (GitMissing, HookMissing) as error:
+        refusal = Refusal("unavailable", error.message, error.hint)
+    except Refusal as error:
+        refusal = error
+    status = ERRORS[refusal.code][0]
+    headers = {"WWW-Authenticate": 'Basic realm="lepton"'} if status == 401 else {}
+    return PlainTextResponse(f"{refusal}\n", status, headers)
+
+
+def _advertise(request: Request, services: Services, caller: Caller | None, owner: str, name: str, wanted: str) -> Response:
+    if wanted not in list(GitService):
+        raise Refusal("forbidden", "This server speaks git's smart HTTP protocol only.", "Use git itself, 1.6.6 or newer.")
+    service = GitService(wanted)
+    found = _admit(services, caller, owner, name, service)
+    directory = _directory(services, found) if found else GitRoot(services.settings.git_root).empty
+    return BackendResponse(_environment(request, services, directory, "info/refs", service, caller), _nothing_more)
+
+
+def _fetch(request: Request, services: Services, caller: Caller | None, owner: str, name: str) -> Response:
+    service = GitService.FETCH
+    found = _admit(services, caller, owner, name, service)
+    assert found is not None  # only a push may create
+    directory = _directory(services, found)
+    return BackendResponse(_environment(request, services, directory, service, service, caller), _nothing_more)
+
+
+def _push(request: Request, services: Services, caller: Caller | None, owner: str, name: str) -> Response:
+    service = GitService.PUSH
+    GitRoot(services.settings.git_root).check_hook()
+    found = _admit(services, caller, owner, name, service)
+    repository = found if found else _create(services, caller, owner, name)
+    directory = _directory(services, repository)
     environment = _environment(request, services, directory, service, service, caller)
     return PushResponse(environment, _receiver(services, repository, directory))
-
-
-def _service(name: str) -> GitService:
-    try:
-        return GitService(name)
-    except ValueError:
-        raise Refusal("forbidden", "This server speaks git's smart HTTP protocol only.", "Use git 1.7 or newer.") from None
 
 
 def _admit(services: Services, caller: Caller | None, owner: str, name: str, service: GitService) -> Repository | None:
@@ -106,10 +126,9 @@ def _create(services: Services, caller: Caller | None, owner: str, name: str) ->
         return repositories.create(connection, caller, owner, name)
 
 
-def _directory(services: Services, repository: Repository | None) -> Path:
-    """Where git finds this repository; made if it is not there yet. That of none is the empty one."""
-    root = GitRoot(services.settings.git_root)
-    directory = root.repository(repository.owner, repository.name) if repository else root.empty
+def _directory(services: Services, repository: Repository) -> Path:
+    """Where git finds this repository; made if it is not there yet."""
+    directory = GitRoot(services.settings.git_root).repository(repository.owner, repository.name)
     create_bare(directory)
     return directory
 
@@ -133,13 +152,6 @@ def _receiver(services: Services, repository: Repository, directory: Path) -> Re
                 repositories.set_default_branch(connection, repository, branch)
 
     return Receiver(directory, stored_sizes, mirror)
-
-
-def _plain(refusal: Refusal) -> Response:
-    """A refusal as text: git shows that to its user, and JSON not."""
-    status = ERRORS[refusal.code][0]
-    headers = {"WWW-Authenticate": 'Basic realm="lepton"'} if status == 401 else {}
-    return PlainTextResponse(f"{refusal}\n", status, headers)
 
 
 async def _nothing_more() -> None:

@@ -1,0 +1,236 @@
+"""`git lepton download`: files of one version into a folder, without clone, without git, without installation.
+
+What is there and right stays; what is missing or wrong is brought, verified and put in its place at once. What arrived before
+a break stays
+in `.git-lepton-partial` inside the folder, which goes when all is done. A changed file brings only the chunks that its earlier
+version in the folder does not have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from git_lepton.errors import WrongUse
+from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, parse_pointer
+from git_lepton.settings import Settings
+from git_lepton.settings.addresses import FORM, BadStoreUrl
+from git_lepton.store.durable import write_durably
+from git_lepton.store.file_lock import try_lock
+from git_lepton.store.local_store import LocalStore
+from git_lepton.transfer.download import download
+from git_lepton.transfer.git_snapshot import Snapshot, TreeFile, read_snapshot
+from git_lepton.transfer.remote_store import RemoteStore, connect
+from git_lepton.workflow.safe_paths import PARTIAL, UnsafePath, place_of
+from git_lepton.workflow.smudge import write_file
+
+if TYPE_CHECKING:
+    from git_lepton.transfer.progress import Progress
+
+_GROUP_BYTES = 4 << 30  # weights brought before they are written and their chunks let go of: bounds the room beside the files
+_BLOCK = 1 << 20
+_EXECUTABLE = 0o100755
+_REGULAR = (0o100644, 0o100664, _EXECUTABLE)
+
+
+class NothingMatches(WrongUse):
+    """A pattern matches no file of the version."""
+
+
+class FolderBusy(WrongUse):
+    """Another download into the same folder is running."""
+
+
+@dataclass
+class Arrived:
+    """What a download did: the commit, the paths brought and kept, what was left out and why, and the payload bytes that
+    travelled."""
+
+    commit: str
+    brought: list[str] = field(default_factory=list)
+    kept: list[str] = field(default_factory=list)
+    left_out: dict[str, str] = field(default_factory=dict)
+    bytes_received: int = 0
+
+
+def split_source(source: str) -> tuple[str, str]:
+    """(address, revision) of SOURCE[@REV]; the revision is HEAD where none is given. Raises BadStoreUrl."""
+    scheme, mark, rest = source.partition("://")
+    host, slash, path = rest.partition("/")
+    path, at, revision = path.partition("@")
+    if not mark or not slash or (at and not revision):
+        raise BadStoreUrl(f"{source!r} is not SOURCE[@REV]", FORM)
+    return f"{scheme}://{host}/{path}", revision or "HEAD"
+
+
+def fetch_without_git(
+    settings: Settings, source: str, folder: Path, patterns: Sequence[str] = (), show: Callable[[str], Progress] | None = None
+) -> Arrived:
+    """Bring the files of SOURCE[@REV] that match the patterns (all where none is given) into `folder`.
+
+    A pattern is a path, a folder or a glob. Raises BadStoreUrl, UnknownVersion, NothingMatches, FolderBusy, UnsafePath and what
+    transfers raise; files that were in place by then stay.
+    """
+    address, revision = split_source(source)
+    with _remote(settings, address) as remote, _partial(folder) as partial:
+        snapshot = read_snapshot(remote, revision)
+        arrived = Arrived(snapshot.commit)
+        weights = _ordinary_files(folder, _chosen(snapshot, patterns), arrived)
+        for group in _groups(_needed(folder, weights, arrived)):
+            _bring(remote, folder, partial / "store", group, arrived, show)
+        for path, (_, mode) in weights.items():
+            _set_mode(folder / path, mode)
+    return arrived
+
+
+@contextmanager
+def _remote(settings: Settings, address: str) -> Iterator[RemoteStore]:
+    location = settings.location_of_url(address)
+    if location.kind == "folder":
+        raise BadStoreUrl(f"{address!r} is a folder; a download needs a server", FORM)
+    remote = connect(location, settings)
+    try:
+        yield remote
+    finally:
+        remote.close()
+
+
+@contextmanager
+def _partial(folder: Path) -> Iterator[Path]:
+    """The folder for what is on its way, this process alone in it; removed when all went well."""
+    partial = folder / PARTIAL
+    partial.mkdir(parents=True, exist_ok=True)
+    with (partial / "lock").open("ab") as lock:
+        if not try_lock(lock.fileno()):
+            raise FolderBusy(f"another download into {folder} is running", "Wait for it, or choose another folder.")
+        yield partial
+    shutil.rmtree(partial)
+
+
+def _chosen(snapshot: Snapshot, patterns: Sequence[str]) -> dict[str, TreeFile]:
+    """The entries that the patterns ask for, by path. Raises NothingMatches, UnsafePath."""
+    files = {os.fsdecode(file.path): file for file in snapshot.files}
+    if not patterns:
+        return files
+    found: dict[str, TreeFile] = {}
+    for pattern in patterns:
+        name = pattern.removeprefix("./").rstrip("/")
+        matching = {path: file for path, file in files.items() if fnmatchcase(path, name) or path.startswith(f"{name}/")}
+        if not matching:
+            raise NothingMatches(f"no file of this version matches {pattern!r}", "Patterns are paths, folders or globs.")
+        found |= matching
+    return found
+
+
+def _ordinary_files(folder: Path, files: dict[str, TreeFile], arrived: Arrived) -> dict[str, tuple[Pointer, int]]:
+    """Write what git itself has; returns the pointers, with git's modes. Checks every path first, before anything is written."""
+    places = {path: place_of(folder, path) for path, file in files.items() if file.mode in _REGULAR}
+    weights = {}
+    for path, file in files.items():
+        if file.mode not in _REGULAR:
+            arrived.left_out[path] = "a submodule" if file.mode == 0o160000 else "a symbolic link"
+        elif (pointer := _pointer(file.data)) is not None:
+            weights[path] = pointer, file.mode
+        elif places[path].is_file() and places[path].read_bytes() == file.data:
+            arrived.kept.append(path)
+        else:
+            places[path].parent.mkdir(parents=True, exist_ok=True)
+            write_durably(places[path], file.data)
+            _set_mode(places[path], file.mode)
+            arrived.brought.append(path)
+    return weights
+
+
+def _pointer(data: bytes) -> Pointer | None:
+    if len(data) > MAX_POINTER_BYTES:
+        return None
+    try:
+        return parse_pointer(data)
+    except NotAPointer:
+        return None
+
+
+def _needed(folder: Path, weights: dict[str, tuple[Pointer, int]], arrived: Arrived) -> dict[str, Pointer]:
+    needed = {}
+    for path, (pointer, _) in weights.items():
+        if _is_right(folder / path, pointer):
+            arrived.kept.append(path)
+        else:
+            needed[path] = pointer
+    return needed
+
+
+def _is_right(file: Path, pointer: Pointer) -> bool:
+    if not file.is_file() or file.stat().st_size != pointer.size:
+        return False
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").digest() == pointer.oid.raw
+
+
+def _groups(files: dict[str, Pointer]) -> Iterator[dict[str, Pointer]]:
+    group: dict[str, Pointer] = {}
+    for path, pointer in files.items():
+        if group and sum(one.size for one in group.values()) + pointer.size > _GROUP_BYTES:
+            yield group
+            group = {}
+        group[path] = pointer
+    if group:
+        yield group
+
+
+def _bring(
+    remote: RemoteStore,
+    folder: Path,
+    place: Path,
+    group: dict[str, Pointer],
+    arrived: Arrived,
+    show: Callable[[str], Progress] | None,
+) -> None:
+    """Bring some files' chunks, write the files, let the chunks go."""
+    from git_lepton.transfer.progress import SILENT
+
+    with LocalStore(place) as store:
+        for path, pointer in group.items():
+            _take_from_earlier(store, remote, folder / path, pointer)
+        pointers = list(dict.fromkeys(group.values()))
+        arrived.bytes_received += download(store, remote, pointers, show("Downloading") if show else SILENT).bytes_received
+        for path, pointer in group.items():
+            file = place_of(folder, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_file(pointer, store, file, durably=True)
+            arrived.brought.append(path)
+    shutil.rmtree(place)
+
+
+def _take_from_earlier(store: LocalStore, remote: RemoteStore, earlier: Path, pointer: Pointer) -> None:
+    """Put those chunks of the new file that its earlier version has into the store: cuts depend on content alone."""
+    from git_lepton.format.chunking import pieces
+    from git_lepton.format.coding.codec import RAW, encode
+    from git_lepton.format.identifiers import ChunkId
+
+    if not earlier.is_file() or earlier.stat().st_size <= _BLOCK:
+        return
+    wanted = {entry.chunk for manifest in remote.manifests([pointer.oid]) for entry in manifest.entries}
+    wanted = store.missing(wanted)
+    with earlier.open("rb", buffering=0) as source:
+        for piece in pieces(source):
+            name = ChunkId.of(piece.data)
+            if name in wanted:
+                wanted.discard(name)
+                store.add(encode(piece.data, "", frozenset({RAW}), name))
+    store.sync()
+
+
+def _set_mode(file: Path, mode: int) -> None:
+    if os.name == "posix" and mode == _EXECUTABLE:
+        file.chmod(file.stat().st_mode | 0o111)
+
+
+__all__ = ["Arrived", "FolderBusy", "NothingMatches", "UnsafePath", "fetch_without_git", "split_source"]

@@ -1,0 +1,134 @@
+"""Packs in a folder of this machine, one file for each (the promises are those of `object_store`)."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from lepton_server.object_store import ObjectMissing, StoreFull, StoreTrouble
+
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BLOCK = 1024 * 1024
+
+
+class DiskStore:
+    """Keys are paths below `root`; what is on its way lies in `root/incoming`."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def clear_incoming(self) -> None:
+        """Remove what processes that died left behind. Only for the one process that uses this folder."""
+        for file in self._incoming.iterdir():
+            file.unlink()
+
+    def begin(self, key: str) -> DiskIncoming:
+        with _translated(key):
+            return DiskIncoming(self._incoming / secrets.token_hex(16), self._root / key, key)
+
+    def read(self, key: str, start: int, length: int) -> bytes:
+        with _translated(key), (self._root / key).open("rb", buffering=0) as file:
+            return _exactly(file.fileno(), start, length, key)
+
+    @contextmanager
+    def blocks(self, key: str, start: int, length: int) -> Iterator[Iterator[bytes]]:
+        with _translated(key):
+            file = (self._root / key).open("rb", buffering=0)
+        with file:
+            yield (_block(file.fileno(), at, min(_BLOCK, start + length - at), key) for at in range(start, start + length, _BLOCK))
+
+    def exists(self, key: str) -> bool:
+        return (self._root / key).is_file()
+
+    def delete(self, key: str) -> None:
+        with _translated(key):
+            (self._root / key).unlink(missing_ok=True)
+
+
+class DiskIncoming:
+    """A file beside the store that becomes one of it by a rename."""
+
+    def __init__(self, temporary: Path, final: Path, key: str) -> None:
+        self._temporary, self._final, self._key = temporary, final, key
+        self._file = temporary.open("x+b", buffering=0)
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        rest = memoryview(data)
+        with _translated(self._key):
+            while rest:
+                rest = rest[os.write(self._file.fileno(), rest) :]
+
+    def read(self, start: int, length: int) -> bytes:
+        with _translated(self._key):
+            return _exactly(self._file.fileno(), start, length, self._key)
+
+    def finish(self) -> None:
+        with _translated(self._key):
+            os.fsync(self._file.fileno())
+            self._file.close()
+            _make_folder(self._final.parent)
+            self._temporary.replace(self._final)
+            _sync_folder(self._final.parent)
+
+    def abort(self) -> None:
+        self._file.close()
+        self._temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _translated(key: str) -> Iterator[None]:
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise ObjectMissing(f"nothing is stored under {key}") from error
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            raise StoreFull("The server has no room left for weights.", "Tell whoever runs the server.") from error
+        raise StoreTrouble(f"the storage failed at {key}: {error.strerror}") from error
+
+
+def _block(descriptor: int, start: int, length: int, key: str) -> bytes:
+    with _translated(key):
+        return _exactly(descriptor, start, length, key)
+
+
+def _exactly(descriptor: int, start: int, length: int, key: str) -> bytes:
+    data = _read_at(descriptor, length, start)
+    while len(data) < length:  # a read may give less than asked for; nothing at all means that the file ends here
+        more = _read_at(descriptor, length - len(data), start + len(data))
+        if not more:
+            raise StoreTrouble(f"{key} ends before byte {start + length}")
+        data += more
+    return data
+
+
+def _read_at(descriptor: int, length: int, start: int) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, length, start)
+    here = os.lseek(descriptor, 0, os.SEEK_CUR)  # Windows
+    try:
+        os.lseek(descriptor, start, os.SEEK_SET)
+        return os.read(descriptor, length)
+    finally:
+        os.lseek(descriptor, here, os.SEEK_SET)
+
+
+def _make_folder(folder: Path) -> None:
+    if not folder.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _sync_folder(folder.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    with suppress(PermissionError):  # Windows opens no folders; its renames are journalled
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

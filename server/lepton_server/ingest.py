@@ -1,0 +1,201 @@
+"""Takes a received pack apart: what is in it, whether the rules allow that, and, once every chunk is verified, its place in the database.
+
+The first encoding of a chunk stands. There is one exception, which keeps the invariant of `names`: where the standing one depends on a
+base that the sender may not read, a solo encoding from the sender takes its place (that only shortens chains).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, delete, insert, update
+
+from git_lepton.errors import LeptonError
+from git_lepton.format.identifiers import PackId
+from git_lepton.format.pack import (
+    HEADER_BYTES,
+    MAX_DEPTH,
+    PACK_HEAD,
+    TRAILER_BYTES,
+    BadPack,
+    Kind,
+    Record,
+    check_pack_head,
+    index_bytes,
+    parse_end,
+)
+from lepton_server import names
+from lepton_server.accounts import Caller
+from lepton_server.database import in_batches
+from lepton_server.names import Encoding, Found
+from lepton_server.object_store import ObjectStore
+from lepton_server.repositories import Repository
+from lepton_server.tables import encodings, leases, packs, upload_packs
+
+ReadAt = Callable[[int, int], bytes]
+"""Bytes of a pack: start and length."""
+
+
+@dataclass(frozen=True)
+class ReceivedPack:
+    """A pack that lies in the store; `sequence` is its place in the upload."""
+
+    id: int
+    name: bytes
+    storage_key: str
+    size: int
+    sequence: int
+
+
+class PackRefused(LeptonError):
+    """This pack is not taken, for the sake of `subject` (hex). `code` is one of the protocol's."""
+
+    def __init__(self, code: str, subject: bytes, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.subject = subject.hex()
+
+
+def pack_name(read: ReadAt, size: int) -> PackId:
+    """The name of a pack, from its end. Raises BadPack or UnknownPackVersion."""
+    return _end(read, size)[0]
+
+
+def read_pack(store: ObjectStore, pack: ReceivedPack, allowed: frozenset[int]) -> list[Encoding]:
+    """The encodings that the pack holds, each once, in its order. Raises PackRefused, BadPack or UnknownPackVersion."""
+
+    def read(start: int, length: int) -> bytes:
+        return store.read(pack.storage_key, start, length)
+
+    check_pack_head(read(0, len(PACK_HEAD)))
+    found: Found = {}
+    for offset, record in _end(read, pack.size)[1]:
+        _check_record(record, allowed, read(offset - HEADER_BYTES, HEADER_BYTES))
+        found.setdefault(record.name.raw, _encoding(record, offset, pack))
+    return list(found.values())
+
+
+def place_bases(
+    connection: Connection, caller: Caller, repository: Repository, found: Sequence[Encoding]
+) -> tuple[list[Encoding], Found]:
+    """The same encodings with the depth that they have here, and where all bases lie. Raises PackRefused.
+
+    A base comes earlier in the pack, or resolves for the sender; what depth a client says is not believed.
+    """
+    own = {encoding.chunk for encoding in found}
+    outside = {encoding.base for encoding in found if encoding.base and encoding.base not in own}
+    bases = names.with_bases(connection, repository.tenant, names.resolve(connection, caller, repository, outside))
+    placed: list[Encoding] = []
+    for encoding in found:
+        if encoding.base:
+            if encoding.base not in bases:
+                raise PackRefused("missing_chunks", encoding.chunk, f"the base of chunk {encoding.chunk.hex()} is not stored")
+            encoding = encoding._replace(depth=bases[encoding.base].depth + 1)  # noqa: PLW2901
+        if encoding.depth > MAX_DEPTH:
+            raise PackRefused("corrupt_data", encoding.chunk, f"chunk {encoding.chunk.hex()} lies on more than {MAX_DEPTH} bases")
+        bases[encoding.chunk] = encoding
+        placed.append(encoding)
+    return placed, bases
+
+
+def record_pack(
+    connection: Connection, caller: Caller, repository: Repository, pack: ReceivedPack, found: Sequence[Encoding]
+) -> bool:
+    """Make the verified encodings visible and link their chunks; whether the pack is of any use (else its row is gone).
+
+    Raises PackRefused where a chunk can neither take the place of what stands nor be linked.
+    """
+    settled = _settle(connection, caller, repository, found)
+    fresh = [encoding for encoding in settled.values() if encoding.pack == pack.id]
+    _write(connection, repository.tenant, fresh)
+    whole = names.with_bases(connection, repository.tenant, settled)
+    lost = next((encoding for encoding in whole.values() if encoding.base and encoding.base not in whole), None)
+    if lost:
+        raise PackRefused("missing_chunks", lost.chunk, f"the base of chunk {lost.chunk.hex()} is no longer stored")
+    names.link(connection, repository, whole)
+    if not fresh:
+        forget_pack(connection, pack.id)
+        return False
+    connection.execute(update(packs).where(packs.c.id == pack.id).values(state="verified"))
+    return True
+
+
+def forget_pack(connection: Connection, pack: int) -> None:
+    """Take a pack that no encoding lies in out of the database; its bytes may then be deleted."""
+    connection.execute(update(upload_packs).where(upload_packs.c.pack == pack).values(pack=None))
+    connection.execute(delete(leases).where(leases.c.pack == pack))
+    connection.execute(delete(packs).where(packs.c.id == pack))
+
+
+def _settle(connection: Connection, caller: Caller, repository: Repository, found: Sequence[Encoding]) -> Found:
+    """For each chunk of a pack the encoding that stands from now on, with its depth. Raises PackRefused."""
+    standing = names.in_tenant(connection, repository.tenant, [encoding.chunk for encoding in found])
+    chains = names.with_bases(connection, repository.tenant, standing)
+    proven = {encoding.chunk for encoding in found}  # who sends a chunk's bytes may have them
+    readable = proven | names.resolve(connection, caller, repository, chains.keys() - proven).keys()
+    used_as_base = {encoding.base for encoding in found}
+    settled: Found = {}
+    for ours in found:
+        theirs = standing.get(ours.chunk)
+        if theirs and not _chain(theirs, chains) <= readable and ours.base:
+            raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} can only be taken without a base; push again")
+        replaces = theirs and not ours.base and (not _chain(theirs, chains) <= readable or (theirs.base and ours.chunk in used_as_base))
+        settled[ours.chunk] = theirs if theirs and not replaces else _deepened(ours, settled)
+    return settled
+
+
+def _chain(encoding: Encoding, among: Found) -> set[bytes]:
+    """The names of all bases under an encoding."""
+    bases: set[bytes] = set()
+    base = encoding.base
+    while base and base not in bases:
+        bases.add(base)
+        base = among[base].base if base in among else None
+    return bases
+
+
+def _deepened(ours: Encoding, settled: Found) -> Encoding:
+    base = settled.get(ours.base) if ours.base else None
+    if base is None or ours.depth == base.depth + 1:
+        return ours
+    if base.depth >= MAX_DEPTH:
+        raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} would lie on more than {MAX_DEPTH} bases here")
+    return ours._replace(depth=base.depth + 1)
+
+
+def _write(connection: Connection, tenant: int, fresh: Iterable[Encoding]) -> None:
+    """Insert encodings; what stood for the same chunks (replaced, or condemned) goes."""
+    rows = [
+        {"tenant": tenant, **{column: value for column, value in encoding._asdict().items() if column != "storage_key"}}
+        for encoding in fresh
+    ]
+    for batch in in_batches(row["chunk"] for row in rows):
+        connection.execute(delete(encodings).where(encodings.c.tenant == tenant, encodings.c.chunk.in_(batch)))
+    if rows:
+        connection.execute(insert(encodings), rows)
+
+
+def _end(read: ReadAt, size: int) -> tuple[PackId, list[tuple[int, Record]]]:
+    if size < len(PACK_HEAD) + HEADER_BYTES + TRAILER_BYTES:
+        raise BadPack("this pack is too short to be one")
+    length = index_bytes(read(size - TRAILER_BYTES, TRAILER_BYTES))
+    if length > size - len(PACK_HEAD):
+        raise BadPack("this pack's index is longer than the pack")
+    return parse_end(read(size - length, length), size)
+
+
+def _check_record(record: Record, allowed: frozenset[int], header: bytes) -> None:
+    name = record.name.raw
+    if record.kind is not Kind.CHUNK:
+        raise PackRefused("bad_request", name, "a pack on the wire holds chunks only")
+    if record.codec not in allowed:
+        raise PackRefused("bad_request", name, f"codec {record.codec} of chunk {record.name} is not allowed in this repository")
+    if header != record.encode():
+        raise PackRefused("corrupt_data", name, f"the header of chunk {record.name} is not what the pack's index says")
+
+
+def _encoding(record: Record, offset: int, pack: ReceivedPack) -> Encoding:
+    base = record.base.raw if record.base else None
+    lengths = record.stored_length, record.raw_length
+    return Encoding(record.name.raw, pack.id, pack.storage_key, offset, *lengths, record.codec, 0, base, record.checksum)

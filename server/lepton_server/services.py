@@ -1,0 +1,44 @@
+"""What the parts of one running server share, and how a route gets at it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from lepton_server.database import Database
+from lepton_server.disk_store import DiskStore
+from lepton_server.object_store import ObjectStore
+from lepton_server.settings import ServerSettings
+from lepton_server.transfer_urls import Signer
+from lepton_server.verifier import Verifier
+
+
+@dataclass(frozen=True)
+class Services:
+    settings: ServerSettings
+    database: Database
+    store: ObjectStore
+    signer: Signer
+    verifier: Verifier
+
+    def base_url(self, request: Request) -> str:
+        """The server's address as the caller knows it, without a slash at its end."""
+        return (self.settings.public_url or str(request.base_url)).rstrip("/")
+
+
+def open_services(settings: ServerSettings) -> Services:
+    """Open the data folder. Raises NewerSchema."""
+    database = Database(settings.database_file)
+    store = DiskStore(settings.pack_root)
+    verifier = Verifier(database, store, settings)
+    return Services(settings, database, store, Signer.of_file(settings.secret_file), verifier)
+
+
+def _services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+ServicesDep = Annotated[Services, Depends(_services)]

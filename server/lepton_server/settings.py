@@ -1,0 +1,57 @@
+"""What one server process was told: where its data lie, where it listens, and its limits. Nothing else reads options."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from git_lepton.format.pack import MAX_PACK_BYTES
+from git_lepton.wire.protocol import MAX_MANIFEST_BYTES
+
+_LARGEST_MANIFEST = 64 * 1024 * 1024  # 1.8 million chunks
+
+
+@dataclass(frozen=True)
+class ServerSettings:
+    """Times are in seconds, sizes in bytes. `public_url` is "" where clients are answered at the address that they asked."""
+
+    data: Path
+    host: str = "127.0.0.1"
+    port: int = 8417
+    public_url: str = ""
+    session_seconds: int = 3600
+    transfer_seconds: int = 900
+    max_pack_bytes: int = MAX_PACK_BYTES
+    max_manifest_bytes: int = min(MAX_MANIFEST_BYTES, _LARGEST_MANIFEST)
+    decoders: int = min(os.cpu_count() or 1, 16)
+
+    @property
+    def database_file(self) -> Path:
+        return self.data / "lepton.sqlite"
+
+    @property
+    def pack_root(self) -> Path:
+        return self.data / "packs"
+
+    @property
+    def git_root(self) -> Path:
+        return self.data / "git"
+
+    @property
+    def admin_token_file(self) -> Path:
+        return self.data / "admin-token"
+
+    @property
+    def secret_file(self) -> Path:
+        return self.data / "transfer-secret"
+
+    @property
+    def lock_file(self) -> Path:
+        return self.data / "serve.lock"
+
+    @property
+    def loopback_url(self) -> str:
+        """Where a process on this machine reaches the server."""
+        host = "127.0.0.1" if self.host in ("", "0.0.0.0", "::") else self.host
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

@@ -1,0 +1,239 @@
+"""The database's schema: which rows there are. What they mean is said beside the code that writes them.
+
+Names of content are 32 raw bytes. Times are milliseconds of the database's clock. Whatever holds or finds content has a tenant, or
+belongs to a repository, which has one: nothing is ever looked up across tenants.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+SCHEMA_VERSION = 1
+metadata = MetaData()
+Row = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in columns that are called INTEGER
+
+
+class Unsigned64(TypeDecorator[int]):
+    """An unsigned number of 64 bits, kept as the signed one of the same bits."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+        return value if value is None or value < 1 << 63 else value - (1 << 64)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> int | None:
+        return value if value is None else int(value) & 0xFFFFFFFFFFFFFFFF
+
+
+def _number() -> Column[int]:
+    return Column("id", Row, primary_key=True, autoincrement=True)
+
+
+def _to(name: str, table: str, **options: Any) -> Column[int]:
+    return Column(name, Row, ForeignKey(f"{table}.id"), nullable=options.pop("nullable", False), **options)
+
+
+def _digest(name: str, **options: Any) -> Column[bytes]:
+    return Column(name, LargeBinary(32), nullable=options.pop("nullable", False), **options)
+
+
+def _text(name: str, **options: Any) -> Column[str]:
+    return Column(name, String(255), nullable=options.pop("nullable", False), **options)
+
+
+def _count(name: str, **options: Any) -> Column[int]:
+    return Column(name, BigInteger, nullable=options.pop("nullable", False), **options)
+
+
+schema = Table("schema", metadata, Column("version", Integer, nullable=False))
+tenants = Table("tenants", metadata, _number(), _text("name", unique=True))
+accounts = Table(
+    "accounts",
+    metadata,
+    _number(),
+    _to("tenant", "tenants"),
+    _text("name"),
+    _text("folded", unique=True),  # the name in lower case: two names that differ in case only would share a folder on some disks
+    _text("kind"),  # user, organisation
+    Column("admin", Boolean, nullable=False),
+    _count("created"),
+    _count("disabled", nullable=True),
+)
+tokens = Table(
+    "tokens",
+    metadata,
+    _number(),
+    _to("account", "accounts"),
+    _digest("digest", unique=True),
+    _text("label"),
+    _text("scopes"),
+    _count("created"),
+    _count("expires", nullable=True),
+    _count("last_used", nullable=True),
+    _count("revoked", nullable=True),
+)
+repositories = Table(
+    "repositories",
+    metadata,
+    _number(),
+    _to("tenant", "tenants"),
+    _to("owner", "accounts"),
+    _text("name"),
+    _text("folded"),
+    _text("kind"),  # hosted, external
+    _text("visibility"),  # private, internal, public
+    _text("codecs"),  # ids, joined by commas
+    _text("default_branch", nullable=True),
+    _count("created"),
+    UniqueConstraint("owner", "folded"),
+)
+redirects = Table(
+    "redirects",
+    metadata,
+    _text("owner_folded", primary_key=True),
+    _text("name_folded", primary_key=True),
+    _to("repository", "repositories"),
+)
+grants = Table(
+    "grants",
+    metadata,
+    _to("repository", "repositories", primary_key=True),
+    _to("account", "accounts", primary_key=True),
+    _text("role"),
+    Index("grants_of_account", "account"),
+)
+packs = Table(
+    "packs",
+    metadata,
+    _number(),
+    _to("tenant", "tenants"),
+    _to("repository", "repositories"),
+    _to("uploader", "accounts"),
+    _digest("name"),
+    _text("storage_key", unique=True),
+    _count("size"),
+    _text("state"),  # received, verified, condemned
+    _count("received"),
+    _count("condemned_at", nullable=True),
+    Index("packs_by_name", "tenant", "name"),
+)
+encodings = Table(
+    "encodings",
+    metadata,
+    _to("tenant", "tenants", primary_key=True),
+    _digest("chunk", primary_key=True),
+    _to("pack", "packs"),
+    _count("offset"),
+    Column("stored", Integer, nullable=False),
+    Column("raw", Integer, nullable=False),
+    Column("codec", Integer, nullable=False),
+    Column("depth", Integer, nullable=False),
+    _digest("base", nullable=True),
+    Column("checksum", Unsigned64, nullable=False),
+    Index("encodings_of_pack", "pack"),
+    sqlite_with_rowid=False,
+)
+chunk_links = Table(
+    "chunk_links",
+    metadata,
+    _to("repository", "repositories", primary_key=True),
+    _digest("chunk", primary_key=True),
+    Index("repositories_of_chunk", "chunk"),
+    sqlite_with_rowid=False,
+)
+objects = Table(
+    "objects",
+    metadata,
+    _number(),
+    _to("tenant", "tenants"),
+    _digest("oid"),
+    _count("size"),
+    _digest("manifest_digest"),  # SHA-256 of the manifest
+    Column("manifest", LargeBinary, nullable=False),
+    UniqueConstraint("tenant", "oid", "manifest_digest"),
+)
+object_links = Table(
+    "object_links",
+    metadata,
+    _to("repository", "repositories", primary_key=True),
+    _digest("oid", primary_key=True),
+    _to("object", "objects"),
+    _count("created"),
+    sqlite_with_rowid=False,
+)
+uploads = Table(
+    "uploads",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    _to("repository", "repositories"),
+    _to("account", "accounts"),
+    _text("state"),  # open, verifying, done, failed
+    _count("created"),
+    _count("expires"),
+    _count("verified_bytes"),
+    Index("uploads_by_state", "state"),
+)
+_of_upload = ("upload", String(64), ForeignKey("uploads.id"))
+upload_packs = Table(
+    "upload_packs",
+    metadata,
+    Column(*_of_upload, primary_key=True),
+    _digest("name", primary_key=True),
+    _count("sequence"),
+    _to("pack", "packs", nullable=True),  # NULL: refused, or of no use because all of its chunks were there
+)
+upload_manifests = Table(
+    "upload_manifests",
+    metadata,
+    Column(*_of_upload, primary_key=True),
+    _digest("oid", primary_key=True),
+    _count("size"),
+    Column("manifest", LargeBinary, nullable=False),
+)
+upload_failures = Table(
+    "upload_failures",
+    metadata,
+    Column(*_of_upload, primary_key=True),
+    _text("subject", primary_key=True),
+    _text("code"),
+    Column("message", Text, nullable=False),
+)
+leases = Table(  # a lease lasts as long as its upload does: until uploads.expires
+    "leases",
+    metadata,
+    _to("pack", "packs", primary_key=True),
+    Column(*_of_upload, primary_key=True),
+    Index("leases_of_upload", "upload"),
+)
+jobs = Table(
+    "jobs",
+    metadata,
+    Column(*_of_upload, primary_key=True),
+    _text("owner"),
+    _count("expires"),
+)
+refs = Table(
+    "refs",
+    metadata,
+    _to("repository", "repositories", primary_key=True),
+    Column("name", String(4096), primary_key=True),
+    _text("target"),
+)

@@ -1,0 +1,77 @@
+"""Short-lived tokens that allow one thing: to PUT one pack, or to GET one range of one. Signed, so that nothing is kept of them."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import secrets
+import time
+from pathlib import Path
+from typing import Any
+
+from lepton_server.refusals import Refusal
+
+PUT, GET = "put", "get"
+
+
+class Signer:
+    """Signs claims with a secret of this server, and takes only its own back."""
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+
+    @classmethod
+    def of_file(cls, file: Path) -> Signer:
+        """With the secret in this file, which is made on first use, readable by its owner only."""
+        if not file.exists():
+            write_private(file, secrets.token_hex(32))
+        return cls(bytes.fromhex(file.read_text("ascii").strip()))
+
+    def sign(self, purpose: str, claims: dict[str, Any], seconds: int) -> str:
+        """A URL-safe text that says so for so many seconds."""
+        body = json.dumps([purpose, int(time.time()) + seconds, claims], separators=(",", ":")).encode()
+        return f"{_text(body)}.{_text(self._mac(body))}"
+
+    def open(self, purpose: str, token: str) -> dict[str, Any]:
+        """What was signed. Raises Refusal (forbidden) for anything else, and when its time is over."""
+        body, _, mac = token.partition(".")
+        try:
+            told, given = _bytes(body), _bytes(mac)
+        except ValueError:
+            raise _refused() from None
+        if not hmac.compare_digest(self._mac(told), given):
+            raise _refused()
+        signed_for, expires, claims = json.loads(told)
+        if signed_for != purpose or expires <= time.time():
+            raise _refused()
+        return dict(claims)
+
+    def _mac(self, body: bytes) -> bytes:
+        return hmac.digest(self._secret, body, hashlib.sha256)
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write a new file that only its owner may read. One that is there already stays."""
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return
+    with os.fdopen(descriptor, "w", encoding="ascii") as private:
+        private.write(text + "\n")
+        private.flush()
+        os.fsync(private.fileno())
+
+
+def _text(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def _refused() -> Refusal:
+    return Refusal("forbidden", "This address is not valid, or no longer.", "Ask the server for a new one.")

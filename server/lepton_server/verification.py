@@ -1,0 +1,194 @@
+"""The verification of one upload: its packs in order, and its files' SHA-256 in the same pass, so that a normal push is decoded once.
+
+What it keeps in memory is only a cache: all that counts is in the database, and a new instance goes on from there, reading back what was
+hashed before. One thread at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import takewhile
+
+from git_lepton.errors import CorruptData, LeptonError, WrongUse
+from git_lepton.format.identifiers import ObjectId
+from lepton_server import ingest, names, upload_records
+from lepton_server.database import Database
+from lepton_server.decoding import Decoder
+from lepton_server.ingest import PackRefused, ReceivedPack
+from lepton_server.jobs import Jobs
+from lepton_server.names import Encoding, Found
+from lepton_server.object_store import ObjectStore
+from lepton_server.rebuilding import Rebuild, Rebuilds
+
+_PATIENCE_SECONDS = 2.0  # for a pack that comes out of turn
+_RUN = 512  # chunks looked up at once
+_OBJECTS_AT_ONCE = 100
+
+
+class Stopped(LeptonError):
+    """The server is going down; the database knows where to go on."""
+
+
+@dataclass(frozen=True)
+class Workshop:
+    """What all verifications of a process share."""
+
+    database: Database
+    store: ObjectStore
+    decoder: Decoder
+    jobs: Jobs
+    stopping: threading.Event
+
+
+class Verification:
+    """One upload's. `verified_bytes` counts raw bytes of its files; any thread may read it."""
+
+    def __init__(self, workshop: Workshop, upload: str) -> None:
+        self._shop = workshop
+        self._upload = upload
+        with workshop.database.read() as connection:
+            self._repository, self._caller = upload_records.parties(connection, upload)
+        self._rebuilds = Rebuilds()
+        self._known: set[bytes] = set()  # chunks of announced files that are stored
+        self._disorder_since: float | None = None
+        self.verified_bytes = 0
+
+    def step(self) -> float | None:
+        """Do the next piece of work. Seconds after which there may be more, or None if only news can bring more."""
+        self._go_on()
+        with self._shop.database.read() as connection:
+            state = upload_records.state_of(connection, self._upload)
+            pending = upload_records.received_packs(connection, self._upload)
+            self._take_manifests(upload_records.announced(connection, self._upload))
+        if state not in ("open", "verifying"):
+            return None
+        if pending:
+            wait = self._patience(pending[0]) if state == "open" else 0.0
+            if wait <= 0:
+                self._verify_pack(pending[0][0])
+            return max(wait, 0.0)
+        self._catch_up()
+        if state == "verifying":
+            self._finish()
+        return None
+
+    def _patience(self, first: tuple[ReceivedPack, bool]) -> float:
+        """How long to wait for the packs before this one."""
+        in_turn = first[1]
+        now = time.monotonic()
+        if in_turn or (self._disorder_since is not None and now - self._disorder_since >= _PATIENCE_SECONDS):
+            self._disorder_since = None
+            return 0.0
+        self._disorder_since = self._disorder_since or now
+        return _PATIENCE_SECONDS - (now - self._disorder_since)
+
+    def _go_on(self) -> None:
+        if self._shop.stopping.is_set():
+            raise Stopped("the server is going down")
+        self._shop.jobs.keep(self._upload)
+
+    # Files
+
+    def _take_manifests(self, announced: Mapping[ObjectId, int]) -> None:
+        new = [oid for oid in announced if oid not in self._rebuilds]
+        if not new:
+            return
+        with self._shop.database.read() as connection:
+            for oid in new:
+                rebuild = Rebuild(oid, upload_records.manifest(connection, self._upload, oid))
+                if upload_records.verified_before(connection, self._caller, oid, rebuild.manifest):
+                    rebuild.believe(announced[oid])
+                self._rebuilds.add(rebuild)
+                unknown = set(rebuild.chunks()) - self._known if rebuild.next else set()
+                self._known |= names.resolve(connection, self._caller, self._repository, unknown).keys()
+
+    def _feed(self, chunk: bytes, data: bytes | bytearray) -> list[Rebuild]:
+        moved = self._rebuilds.feed(chunk, data)
+        self.verified_bytes += len(data) * len(moved)
+        self._go_on()
+        return moved
+
+    def _catch_up(self) -> None:
+        """Read back, for every file, what is stored from where it stands."""
+        for rebuild in list(self._rebuilds):
+            self._read_back(rebuild, self._known, {})
+
+    def _read_back(self, rebuild: Rebuild, available: Container[bytes] | None, here: Found) -> None:
+        """Feed a file from the store as far as its next chunks are `available` (None: try them all). `here`: the pack at hand."""
+        while rebuild.next is not None:
+            run = list(rebuild.upcoming(_RUN))
+            if available is not None:
+                run = list(takewhile(available.__contains__, run))
+            located = self._locate(run, here)
+            run = list(takewhile(located.__contains__, run))
+            if not run:
+                return
+            once = [located[name] for before, name in zip([b"", *run], run, strict=False) if name != before]
+            for name, data in self._shop.decoder.decoded(once, located):
+                self._feed(name, data)
+
+    def _locate(self, chunks: Iterable[bytes], here: Found) -> Found:
+        elsewhere = {chunk for chunk in chunks if chunk not in here}
+        if not elsewhere:
+            return here
+        with self._shop.database.read() as connection:
+            found = names.resolve(connection, self._caller, self._repository, elsewhere)
+            return here | names.with_bases(connection, self._repository.tenant, found)
+
+    # Packs
+
+    def _verify_pack(self, pack: ReceivedPack) -> None:
+        self._catch_up()
+        try:
+            useful = self._take_pack(pack)
+        except PackRefused as error:
+            self._refuse(pack, error.code, error.subject, error.message)
+        except (CorruptData, WrongUse) as error:
+            self._refuse(pack, "corrupt_data", pack.name.hex(), error.message)
+        else:
+            if not useful:
+                self._shop.store.delete(pack.storage_key)
+
+    def _take_pack(self, pack: ReceivedPack) -> bool:
+        found = ingest.read_pack(self._shop.store, pack, self._repository.codecs)
+        with self._shop.database.read() as connection:
+            placed, bases = ingest.place_bases(connection, self._caller, self._repository, found)
+        self._decode_pack(placed, bases)
+        with self._shop.database.write() as connection:
+            useful = ingest.record_pack(connection, self._caller, self._repository, pack, placed)
+            upload_records.note_progress(connection, self._upload, self.verified_bytes)
+        self._known.update(encoding.chunk for encoding in placed)
+        return useful
+
+    def _decode_pack(self, placed: list[Encoding], bases: Found) -> None:
+        coming = {encoding.chunk for encoding in placed}
+        here: Found = {}
+        for name, data in self._shop.decoder.decoded(placed, bases):
+            coming.discard(name)
+            here[name] = bases[name]
+            for rebuild in self._feed(name, data):
+                self._read_back(rebuild, _Available(self._known | here.keys() if rebuild.next in here else self._known, coming), bases)
+
+    def _refuse(self, pack: ReceivedPack, code: str, subject: str, message: str) -> None:
+        with self._shop.database.write() as connection:
+            upload_records.fail_pack(connection, pack.id, code, subject, message)
+            ingest.forget_pack(connection, pack.id)
+        self._shop.store.delete(pack.storage_key)
+
+    # The end
+
+    def _finish(self) -> None:
+        for rebuild in self._rebuilds:
+            self._read_back(rebuild, None, {})
+        todo = list(self._rebuilds)
+        for start in range(0, len(todo), _OBJECTS_AT_ONCE):
+            with self._shop.database.write() as connection:
+                for rebuild in todo[start : start + _OBJECTS_AT_ONCE]:
+                    if failure := self._fault(rebuild) or self._store(connection, rebuild):
+                        upload_records.fail(connection, self._upload, rebuild.oid.hex, *failure)
+        with self._shop.database.write() as connection:
+            upload_records.end(connection, self._upload, self.verified_bytes)
+        self._shop.jobs.drop(self._upload)

@@ -1,0 +1,92 @@
+"""A server of git alone: this package's responses on a loopback port, everybody may push, and a test says what is stored."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI, Request, Response
+from lepton_server.git_hosting import GitRoot, create_bare
+from lepton_server.http_backend import BackendResponse, backend_environment
+from lepton_server.receiving import PushResponse, Receiver
+
+
+class SmallGitServer:
+    """`stored` maps oids (raw) to sizes; `mirrors` lists what was mirrored, the last last; `before_check` runs in each check."""
+
+    def __init__(self, data: Path) -> None:
+        self.root = GitRoot(data / "git")
+        self.root.prepare()
+        self.stored: dict[bytes, int] = {}
+        self.mirrors: list[tuple[Mapping[str, str], str | None]] = []
+        self.before_check = lambda: None
+        self.requests: list[tuple[str, str, dict[str, str]]] = []
+        self.port = 0
+
+    def url(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/ada/{name}.git"
+
+    def directory(self, name: str) -> Path:
+        return self.root.repository("ada", name)
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        def environment(request: Request, directory: Path, path: str) -> dict[str, str]:
+            self.requests.append((request.method, path, dict(request.headers)))
+            return backend_environment(request, directory, path, self.root.settings(), "ada")
+
+        @app.get("/{owner}/{name}.git/info/refs")
+        async def advertise(owner: str, name: str, request: Request) -> Response:
+            directory = self.root.repository(owner, name)
+            chosen = directory if directory.exists() else self.root.empty
+            return BackendResponse(environment(request, chosen, "info/refs"), nothing)
+
+        @app.post("/{owner}/{name}.git/git-upload-pack")
+        async def upload_pack(owner: str, name: str, request: Request) -> Response:
+            return BackendResponse(environment(request, self.root.repository(owner, name), "git-upload-pack"), nothing)
+
+        @app.post("/{owner}/{name}.git/git-receive-pack")
+        async def receive_pack(owner: str, name: str, request: Request) -> Response:
+            directory = self.root.repository(owner, name)
+            create_bare(directory)
+            return PushResponse(environment(request, directory, "git-receive-pack"), self.receiver(directory))
+
+        return app
+
+    def receiver(self, directory: Path) -> Receiver:
+        def stored_sizes(oids: object) -> dict[bytes, int]:
+            self.before_check()
+            return {oid: self.stored[oid] for oid in oids if oid in self.stored}  # type: ignore[attr-defined]
+
+        return Receiver(directory, stored_sizes, lambda refs, head: self.mirrors.append((refs, head)))
+
+
+async def nothing() -> None:
+    """Nothing to do when a fetch ends."""
+
+
+@contextmanager
+def small_git_server(data: Path) -> Iterator[SmallGitServer]:
+    """A running server, stopped at the end."""
+    server = SmallGitServer(data)
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    server.port = listener.getsockname()[1]
+    config = uvicorn.Config(server.app(), log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+    program = uvicorn.Server(config)
+    thread = threading.Thread(target=program.run, args=([listener],))
+    thread.start()
+    try:
+        while not program.started:
+            time.sleep(0.005)
+        yield server
+    finally:
+        program.should_exit = True
+        thread.join()
+        listener.close()

@@ -1,0 +1,138 @@
+"""What is fetched, against a server in memory. What happens when things break is in test_faults."""
+
+from __future__ import annotations
+
+import pytest
+
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.pointer import Pointer
+from git_lepton.store.local_store import LocalStore
+from git_lepton.transfer.download import Downloaded, ObjectsAbsent, download
+from git_lepton.transfer.fetching import BadPayload, RangeIgnored
+from git_lepton.transfer.upload import upload
+from tests.support.faulty_proxy import Fault, FaultyProxy
+from tests.transfer.conftest import Connect, Watcher
+from tests.transfer.double_server import Double
+from tests.transfer.scripted_server import Answer
+from tests.transfer.weights import MIB, RAW, add_chunks, add_object, fake_delta, holds, noise
+
+
+def test_what_was_pushed_comes_back(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect, progress: Watcher
+) -> None:
+    pointers = [add_object(here, noise(5 * MIB + seed, seed), piece=300_000) for seed in range(3)]
+    remote = connect(double.url)
+    upload(here, remote, pointers)
+    done = download(there, remote, pointers, progress)
+    assert done == Downloaded(3, sum(pointer.size for pointer in pointers))
+    assert all(holds(there, pointer) for pointer in pointers)
+    assert progress.total == progress.done == done.bytes_received
+    assert progress.finished == 1
+
+
+def test_what_is_here_is_not_fetched_again(here: LocalStore, there: LocalStore, double: Double, connect: Connect) -> None:
+    data = noise(4 * MIB, 1)
+    pointers = [add_object(here, data), add_object(here, data[: 2 * MIB] + noise(MIB, 2))]
+    remote = connect(double.url)
+    upload(here, remote, pointers)
+    assert download(there, remote, pointers[:1]) == Downloaded(1, 4 * MIB)
+    assert download(there, remote, pointers) == Downloaded(1, MIB)
+    double.server.requests.clear()
+    assert download(there, remote, pointers) == Downloaded(0, 0)
+    assert double.server.requests == []
+
+
+def test_neighbours_come_in_few_ranges(here: LocalStore, there: LocalStore, double: Double, connect: Connect) -> None:
+    pointer = add_object(here, noise(40 * MIB, 1))
+    remote = connect(double.url)
+    upload(here, remote, [pointer])
+    double.server.requests.clear()
+    download(there, remote, [pointer])
+    ranges = [request for request in double.server.requests if request.path.startswith("/get/")]
+    assert len(ranges) <= len(double.packs) + 40 // 16
+    assert sum(request.path.endswith("/urls") for request in double.server.requests) == 1
+
+
+def test_objects_that_the_server_lacks_are_named_after_all_others_came(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect
+) -> None:
+    good, unknown = add_object(here, noise(MIB, 1)), Pointer(ObjectId(bytes(32)), 77)
+    holed = add_object(here, noise(2 * MIB, 2))
+    remote = connect(double.url)
+    upload(here, remote, [good, holed])
+    manifest = here.manifest(holed.oid)
+    assert manifest is not None
+    del double.chunks[manifest.entries[1].chunk.raw]
+    with pytest.raises(ObjectsAbsent) as caught:
+        download(there, remote, [unknown, holed, good])
+    assert caught.value.objects == [unknown.oid, holed.oid]
+    assert caught.value.exit_code == 4
+    assert holds(there, good)
+    assert there.manifest(holed.oid) is None
+
+
+def test_bases_come_along_and_are_stored_before_their_deltas(here: LocalStore, there: LocalStore, connect: Connect) -> None:
+    chunks = [encode(noise(5000, 0), "", RAW)]
+    for seed in range(1, 4):
+        chunks.append(fake_delta(noise(5000, seed), chunks[-1]))
+    versions = [add_chunks(here, noise(5000, seed), [chunk]) for seed, chunk in enumerate(chunks)]
+    with Double(codecs=[0, 1, 2, 9]) as double:
+        remote = connect(double.url)
+        upload(here, remote, versions)
+        assert download(there, remote, versions[-1:]).bytes_received == 4 * 5000
+    for chunk in chunks:
+        assert there.encoded(chunk.name).record() == chunk.record()
+
+
+def test_a_chunk_that_comes_damaged_is_fetched_once_more(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect, progress: Watcher
+) -> None:
+    pointer = add_object(here, noise(4 * MIB, 1))
+    upload(here, connect(double.url), [pointer])
+    with FaultyProxy(double.url, [Fault(path="/get/", corrupt_answer_at=MIB + 500)]) as proxy:
+        download(there, connect(proxy.url), [pointer], progress)
+        assert 5 * MIB < proxy.received < 5 * MIB + 5000
+    assert holds(there, pointer)
+    assert progress.done == progress.total
+
+
+def test_a_chunk_that_comes_damaged_twice_is_corrupt_data_and_the_rest_stays(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect
+) -> None:
+    pointer = add_object(here, noise(4 * MIB, 1))
+    upload(here, connect(double.url), [pointer])
+    damage = Fault(path="/get/", times=None, corrupt_answer_at=500)
+    with FaultyProxy(double.url, [damage]) as proxy, pytest.raises(BadPayload, match="arrives damaged") as caught:
+        download(there, connect(proxy.url, streams=1), [pointer])
+    assert caught.value.exit_code == 7
+    manifest = here.manifest(pointer.oid)
+    assert manifest is not None
+    assert there.missing(entry.chunk for entry in manifest.entries) == {manifest.entries[0].chunk}
+
+
+def test_a_download_address_that_expired_is_asked_for_anew(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect
+) -> None:
+    pointer = add_object(here, noise(MIB, 1))
+    upload(here, connect(double.url), [pointer])
+    with FaultyProxy(double.url, [Fault(path="/get/", status=403, body=b"<Error/>")]) as proxy:
+        download(there, connect(proxy.url), [pointer])
+        assert proxy.count("/urls$") == 2
+    assert holds(there, pointer)
+
+
+def test_an_answer_that_is_not_the_range_is_said(here: LocalStore, there: LocalStore, double: Double, connect: Connect) -> None:
+    pointer = add_object(here, noise(2 * MIB, 1))
+    upload(here, connect(double.url), [pointer])
+    usual = double.answer
+    double.server.answer = lambda request: (
+        Answer(200, next(iter(double.packs.values()))) if request.path.startswith("/get/") else usual(request)
+    )
+    with pytest.raises(RangeIgnored, match="for a range of"):
+        download(there, connect(double.url), [pointer])
+
+
+def test_nothing_to_bring_asks_nothing(there: LocalStore, double: Double, connect: Connect) -> None:
+    assert download(there, connect(double.url), []) == Downloaded(0, 0)
+    assert double.server.greetings == 0
