@@ -14,11 +14,14 @@ class UnknownRevision(WrongUse):
 
 def remote_and_revisions(git: GitRepository, names: Sequence[str]) -> tuple[str | None, list[str]]:
     """The remote (a configured one, or an address) if the first name is one, and the revisions. Raises UnknownRevision."""
-    remote = None
-    rest = list(names)
-    if rest and (git.config_all(f"remote.{rest[0]}.url") or ":" in rest[0]) and (":" not in rest[0] or "/" in rest[0]):
+    remote, rest = None, list(names)
+    if rest and (git.config_all(f"remote.{rest[0]}.url") or (not _is_commit(git, rest[0]) and set(rest[0]) & set(":/\\"))):
         remote = rest.pop(0)
     for name in rest:
-        if git.rev_parse(f"{name}^{{commit}}") is None:
+        if not _is_commit(git, name):
             raise UnknownRevision(f"{name!r} is neither a remote nor a commit of this repository", "git branch -a; git remote -v")
     return remote, rest
+
+
+def _is_commit(git: GitRepository, name: str) -> bool:
+    return git.rev_parse(f"{name}^{{commit}}") is not None

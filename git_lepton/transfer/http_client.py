@@ -106,7 +106,7 @@ class HttpClient:
         self, method: str, url: str, body: Body, headers: Mapping[str, str], *, bulk: bool = False, sent: Sent | None = None
     ) -> Response:
         """One request; no redirect is followed. `bulk`: an answer to GET begins soon or not at all. `sent` is told of the body's
-        bytes as they go, and of those that went in vain as a negative number; what it raises ends the request. Raises Transient."""
+        bytes as they go, and of those in vain as a negative number; what it raises ends the request. Raises Transient."""
         counted = Counted(sent)
         length = body_length(body)
         framing = {} if method in ("GET", "HEAD") else {"Content-Length": str(length)}

@@ -39,14 +39,6 @@ class OutgoingPack:
             digest.update(buffer)
         return digest.hexdigest()
 
-    def halves(self) -> tuple[OutgoingPack, OutgoingPack]:
-        """The same chunks in two packs of about the same length; needs two chunks."""
-        half = total = 0
-        while half < len(self.chunks) - 1 and 2 * total < self.length:
-            total += len(self.chunks[half].payload)
-            half += 1
-        return make_pack(self.chunks[:half]), make_pack(self.chunks[half:])
-
 
 def make_pack(chunks: Iterable[EncodedChunk]) -> OutgoingPack:
     """A pack of these chunks, in this order."""
@@ -61,10 +53,11 @@ def make_pack(chunks: Iterable[EncodedChunk]) -> OutgoingPack:
 class PackSizes:
     """How long the next pack may be: about 20 s at the measured rate, within what the server takes. Thread safe."""
 
-    def __init__(self, limit: int, first: int = FIRST_BYTES) -> None:
+    def __init__(self, first: int = FIRST_BYTES) -> None:
         self._lock = threading.Lock()
-        self._limit = min(limit, MAX_PACK_BYTES)
-        self._size = min(first, self._limit)
+        self._limit = MAX_PACK_BYTES
+        self._size = first
+        self._reduced = False
 
     @property
     def next(self) -> int:
@@ -78,13 +71,23 @@ class PackSizes:
             carried = int(length * _SECONDS / max(seconds, 1e-3))
             self._size = max(LEAST_BYTES, min(self._limit, carried, 4 * self._size))
 
-    def refused(self, length: int) -> bool:
-        """A pack of this length is too long for the server or something before it. Whether that is news."""
+    @property
+    def reduced(self) -> bool:
+        """Whether `halve` was called."""
         with self._lock:
-            news = length <= self._limit
-            self._limit = max(1, min(self._limit, length // 2))
+            return self._reduced
+
+    def halve(self, length: int) -> None:
+        """A pack of this length is too long for the server or something before it."""
+        self.limit(length // 2)
+        with self._lock:
+            self._reduced = True
+
+    def limit(self, length: int) -> None:
+        """No pack may be longer than this from now on."""
+        with self._lock:
+            self._limit = max(1, min(self._limit, length))
             self._size = min(self._size, self._limit)
-            return news
 
 
 def in_order(names: Iterable[ChunkId], wanted: set[ChunkId], load: Callable[[ChunkId], EncodedChunk]) -> Iterator[EncodedChunk]:

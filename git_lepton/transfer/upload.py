@@ -64,18 +64,23 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
         return Uploaded(0, 0, total)
     with store.pinned(), remote.connection.noting(progress.note):
         manifests = _manifests(store, absent, remote.connection.host)
-        sent = 0
-        for last in (False,) * (_SESSIONS - 1) + (True,):
-            push = _Push(store, remote, manifests, progress)
+        sizes = PackSizes()
+        sessions = sent = missing = 0
+        while True:
+            push = _Push(store, remote, manifests, sizes, progress)
             try:
                 push.run()
             except (SessionGone, ChunksUnknown):
-                if last:
+                sessions += 1
+                if sessions == _SESSIONS:
                     raise
-                sent += push.bytes_sent
-                continue
-            return Uploaded(len(manifests), sent + push.bytes_sent, total - push.raw_missing)
-    raise AssertionError("the last session returns or raises")
+            except _PackTooLong as refused:
+                if not sizes.reduced:
+                    progress.note(f"{refused.error.message}; sending smaller packs. {refused.error.hint}")
+                sizes.halve(refused.error.size)
+            else:
+                return Uploaded(len(manifests), sent + push.bytes_sent, total - max(missing, push.raw_missing))
+            sent, missing = sent + push.bytes_sent, max(missing, push.raw_missing)
 
 
 def _not_stored(remote: RemoteStore, oids: list[ObjectId]) -> list[ObjectId]:
@@ -93,6 +98,14 @@ def _manifests(store: LocalStore, oids: Sequence[ObjectId], host: str) -> list[M
     return [manifest for manifest in found.values() if manifest is not None]
 
 
+class _PackTooLong(Exception):
+    """A pack of several chunks is too long for something on the way: start again with smaller ones, so that the order holds."""
+
+    def __init__(self, error: TooLarge) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
 class _Stopped(Exception):
     """Another part of this push failed: what is being sent is of no use."""
 
@@ -100,22 +113,23 @@ class _Stopped(Exception):
 class _Push:
     """One upload session, from opening it to its end."""
 
-    def __init__(self, store: LocalStore, remote: RemoteStore, manifests: Sequence[Manifest], progress: Progress) -> None:
+    def __init__(
+        self, store: LocalStore, remote: RemoteStore, manifests: Sequence[Manifest], sizes: PackSizes, progress: Progress
+    ) -> None:
         self._store, self._remote, self._progress = store, remote, progress
-        self._manifests = manifests
+        self._manifests, self._sizes = manifests, sizes
         self._session = remote.open_upload()
         self._allowed = frozenset(self._session.codecs)
-        self._sizes = PackSizes(min(self._session.max_pack_bytes, remote.capabilities().max_pack_bytes))
+        sizes.limit(min(self._session.max_pack_bytes, remote.capabilities().max_pack_bytes))
         self._slots = threading.Semaphore(remote.streams)
         self._lock = threading.Lock()
-        self._sequence = 0
         self._failure: BaseException | None = None
         self._known: set[ChunkId] = set()
         self.raw_missing = 0
         self.bytes_sent = 0
 
     def run(self) -> None:
-        """Raises SessionGone or ChunksUnknown where a new session may do better."""
+        """Raises SessionGone, ChunksUnknown or _PackTooLong where a new session may do better."""
         lengths = {entry.chunk: entry.length for manifest in self._manifests for entry in manifest.entries}
         names = list(lengths)
         self._announce()
@@ -151,12 +165,15 @@ class _Push:
         chunks = map(self._admissible, in_order(names, set(names), self._store.encoded))
         with ThreadPoolExecutor(self._remote.streams) as pool:
             try:
-                for pack in fill_packs(chunks, self._sizes, self._take_slot):
-                    pool.submit(self._work, pack, self._next_number())
+                for number, pack in enumerate(fill_packs(chunks, self._sizes, self._take_slot)):
+                    pool.submit(self._work, pack, number)
+                    del pack  # whoever sends it has it; it is big
+                for _ in range(self._remote.streams):
+                    self._take_slot()  # all are sent when nobody holds one
             except _Stopped:
                 pass
             except BaseException as error:
-                self._fail(error)
+                self._fail(error)  # ends what is being sent: the user may have interrupted us
                 raise
         if self._failure is not None:
             raise self._failure
@@ -191,27 +208,16 @@ class _Push:
         with self._lock:
             self._failure = self._failure or error
 
-    def _next_number(self) -> int:
-        with self._lock:
-            self._sequence += 1
-            return self._sequence - 1
-
     def _deliver(self, pack: OutgoingPack, number: int) -> None:
-        """Send a pack, or its halves if it is too long for something on the way."""
+        began = time.monotonic()
         try:
-            began = time.monotonic()
-            if self._put(pack, number):
-                self._sizes.measured(pack.length, time.monotonic() - began)
-                with self._lock:
-                    self.bytes_sent += pack.length
+            if not self._put(pack, number):
+                return
         except TooLarge as error:
-            if len(pack.chunks) == 1:
-                raise
-            if self._sizes.refused(pack.length):
-                self._progress.note(f"{error.message}; sending smaller packs. {error.hint}")
-            first, second = pack.halves()
-            self._deliver(first, number)
-            self._deliver(second, self._next_number())
+            raise error if len(pack.chunks) == 1 else _PackTooLong(error) from None
+        self._sizes.measured(pack.length, time.monotonic() - began)
+        with self._lock:
+            self.bytes_sent += pack.length
 
     def _put(self, pack: OutgoingPack, number: int) -> bool:
         """Whether anything was sent: the server may have the pack."""

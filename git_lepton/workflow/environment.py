@@ -11,6 +11,7 @@ from git_lepton.errors import LeptonError
 from git_lepton.git.configuration import FILTER_KEY
 from git_lepton.git.repository import GitRepository, NotARepository
 from git_lepton.settings import SETTINGS, Settings
+from git_lepton.settings.addresses import without_user
 from git_lepton.settings.location import StoreNotTrusted
 
 FOREIGN_HOOK = "another hook, which does not start ours"
@@ -86,6 +87,8 @@ def _settings(settings: Settings) -> dict[str, Any]:
             value, source = f"wrong: {error.message}", setting.variable or setting.key
         if setting.name == "token":
             value = "set" if value else "not set"
+        if setting.name == "url" and value:
+            value = without_user(value)
         found[setting.key or setting.variable] = {
             "value": sorted(value) if isinstance(value, frozenset) else value,
             "source": source,

@@ -14,29 +14,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_lepton.errors import LeptonError, WeightsMissing, WrongUse
-from git_lepton.git.program import GitFailed
+from git_lepton.workflow.refresh import NotRefreshed, refresh_index, unnoticed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
+    from git_lepton.format.coding.codec import EncodedChunk
     from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
-    from git_lepton.git.repository import GitRepository
     from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.progress import Progress
     from git_lepton.workspace import Workspace
 
 _MOST_FILES_AT_ONCE = 4  # each decodes some 40 MiB ahead
-_LOCK_WAITS = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds; git holds its index lock for less
 
 
 class NoRoom(WrongUse):
     """The disk has no room for the files."""
-
-
-class NotRefreshed(WrongUse):
-    """The files are in place, but git was not told: it takes them for modified until it looks at them."""
 
 
 class Materialised(NamedTuple):
@@ -79,7 +74,11 @@ def materialise(workspace: Workspace, files: Mapping[str, Pointer], show: Callab
     if trouble is not None:
         failed = {path: trouble if isinstance(error, WeightsMissing) else error for path, error in failed.items()}
     kept = [path for path in files if path not in written and path not in failed]
-    return Materialised(written, kept, failed, _refresh(workspace.git, written))
+    try:
+        refresh_index(workspace.git, written + unnoticed(workspace.git, {path: files[path] for path in kept}))
+    except NotRefreshed as error:
+        return Materialised(written, kept, failed, error)
+    return Materialised(written, kept, failed, None)
 
 
 def stands_for(top: Path, path: str, pointer: Pointer) -> bool:
@@ -100,41 +99,6 @@ def stands_for(top: Path, path: str, pointer: Pointer) -> bool:
         return False
 
 
-def refresh_index(git: GitRepository, paths: Iterable[str]) -> None:
-    """Let git look at these files again: it cleans each once, and nothing is staged. Raises NotRefreshed.
-
-    git believes that a file has changed, without a look at it, when its size is not the remembered one; so what it remembers
-    of the file (not its content) is blanked first. `git update-index --stdin` would also stage what somebody edits meanwhile.
-    """
-    wanted = set(paths)
-    watched = [entry for entry in git.index_entries() if entry.path in wanted and entry.watched] if wanted else []
-    if not watched:
-        return
-    blank = "".join(f"{entry.mode} {entry.blob} 0\t{entry.path}\0" for entry in watched)
-    names = "".join(f"{entry.path}\0" for entry in watched)
-    refresh = ("--literal-pathspecs", "add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
-    try:
-        _change_index(git, ("update-index", "-z", "--index-info"), os.fsencode(blank))
-        _change_index(git, refresh, os.fsencode(names))
-    except GitFailed as error:
-        some = " ".join(entry.path for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
-        raise NotRefreshed(
-            f"the weights are in place, but git was not told: {error.message}", f"When git is idle, run: git add -- {some}"
-        ) from error
-
-
-def _change_index(git: GitRepository, arguments: tuple[str, ...], stdin: bytes) -> None:
-    """Run git where it takes the lock of its index, again if somebody else has that just now."""
-    for wait in (*_LOCK_WAITS, None):
-        status, _, stderr = git.try_run("-C", str(git.work_tree()), *arguments, stdin=stdin)
-        if status == 0:
-            return
-        if wait is None or "index.lock" not in stderr:
-            break
-        time.sleep(wait)
-    raise GitFailed(arguments, status, stderr)
-
-
 def _bring(workspace: Workspace, pointers: Iterable[Pointer], show: Callable[[str], Progress]) -> LeptonError | None:
     from git_lepton.workflow.fetch import fetch_weights
 
@@ -150,6 +114,7 @@ def _write_all(
 ) -> tuple[list[str], dict[str, LeptonError]]:
     from concurrent.futures import ThreadPoolExecutor
 
+    _forget_leftovers(store.root)
     progress = show("Writing")
     progress.start(sum(pointer.size for pointer in files.values()))
     counted = _Counted(store, progress)
@@ -163,10 +128,10 @@ def _write_all(
 
 def _write(store: _Counted, top: Path, path: str, pointer: Pointer) -> bool | LeptonError:
     """True if the file is there now, False if something else came to stand at the path meanwhile."""
-    from git_lepton.workflow.smudge import TEMPORARY_PREFIX, CannotWriteFile, write_file
+    from git_lepton.workflow.smudge import CannotWriteFile, write_file
 
     target = top / path
-    ready = target.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
+    ready = _place_beside(target, store.root)
     try:
         write_file(pointer, store, ready)
         if not stands_for(top, path, pointer):
@@ -184,22 +149,43 @@ def _write(store: _Counted, top: Path, path: str, pointer: Pointer) -> bool | Le
     return True
 
 
-def _refresh(git: GitRepository, paths: list[str]) -> LeptonError | None:
-    try:
-        refresh_index(git, paths)
-    except LeptonError as error:
-        return error
-    return None
+def _place_beside(target: Path, root: Path) -> Path:
+    """Where a file can be made that is to become `target`: in the store's folder if it is on the same disk, since what a killed
+    process leaves there is no untracked file of the work tree, else beside it."""
+    from git_lepton.workflow.smudge import TEMPORARY_PREFIX
+
+    name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
+    folder = root / "checkout"
+    with contextlib.suppress(OSError):  # whatever is wrong with that folder, there is another
+        folder.mkdir(parents=True, exist_ok=True)
+        if folder.stat().st_dev == target.parent.stat().st_dev:
+            return folder / name
+    return target.with_name(name)
+
+
+def _forget_leftovers(root: Path) -> None:
+    """Remove what processes that were killed left behind; a day is longer than any file takes."""
+    for leftover in (root / "checkout").glob("*"):
+        with contextlib.suppress(OSError):  # another process does the same
+            if leftover.lstat().st_mtime < time.time() - 86400:
+                leftover.unlink()
 
 
 class _Counted:
     """A store whose reads show up as progress."""
 
     def __init__(self, store: LocalStore, progress: Progress) -> None:
+        self.root = store.root
         self._store, self._progress = store, progress
 
     def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]:
         return self._store.missing(names)
+
+    def encoded(self, name: ChunkId) -> EncodedChunk:
+        return self._store.encoded(name)
+
+    def manifests(self) -> Iterator[Manifest]:
+        return self._store.manifests()
 
     def manifest(self, oid: ObjectId) -> Manifest | None:
         return self._store.manifest(oid)

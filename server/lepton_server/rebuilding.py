@@ -70,6 +70,7 @@ class Rebuilds:
     def __init__(self) -> None:
         self._all: dict[ObjectId, Rebuild] = {}
         self._waiting: dict[bytes, list[Rebuild]] = {}
+        self.fed_bytes = 0
 
     def __contains__(self, oid: ObjectId) -> bool:
         return oid in self._all
@@ -77,20 +78,19 @@ class Rebuilds:
     def __iter__(self) -> Iterator[Rebuild]:
         return iter(self._all.values())
 
-    @property
-    def fed_bytes(self) -> int:
-        return sum(rebuild.fed_bytes for rebuild in self)
-
     def add(self, rebuild: Rebuild) -> None:
         self._all[rebuild.oid] = rebuild
+        self.fed_bytes += rebuild.fed_bytes
         self._await([rebuild])
 
     def feed(self, chunk: bytes, data: bytes | bytearray) -> list[Rebuild]:
         """Give a chunk's bytes to those files that need it next; these files."""
         moved = self._waiting.pop(chunk, [])
         for rebuild in moved:
+            before = rebuild.fed_bytes
             while rebuild.next == chunk:  # a file may hold the same chunk several times in a row
                 rebuild.feed(data)
+            self.fed_bytes += rebuild.fed_bytes - before
         self._await(moved)
         return moved
 

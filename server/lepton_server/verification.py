@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import takewhile
+
+from sqlalchemy import Connection
 
 from git_lepton.errors import CorruptData, LeptonError, WrongUse
 from git_lepton.format.identifiers import ObjectId
@@ -54,7 +56,10 @@ class Verification:
         self._rebuilds = Rebuilds()
         self._known: set[bytes] = set()  # chunks of announced files that are stored
         self._disorder_since: float | None = None
-        self.verified_bytes = 0
+
+    @property
+    def verified_bytes(self) -> int:
+        return self._rebuilds.fed_bytes
 
     def step(self) -> float | None:
         """Do the next piece of work. Seconds after which there may be more, or None if only news can bring more."""
@@ -107,21 +112,18 @@ class Verification:
 
     def _feed(self, chunk: bytes, data: bytes | bytearray) -> list[Rebuild]:
         moved = self._rebuilds.feed(chunk, data)
-        self.verified_bytes += len(data) * len(moved)
         self._go_on()
         return moved
 
     def _catch_up(self) -> None:
         """Read back, for every file, what is stored from where it stands."""
         for rebuild in list(self._rebuilds):
-            self._read_back(rebuild, self._known, {})
+            self._read_back(rebuild, self._known.__contains__, {})
 
-    def _read_back(self, rebuild: Rebuild, available: Container[bytes] | None, here: Found) -> None:
-        """Feed a file from the store as far as its next chunks are `available` (None: try them all). `here`: the pack at hand."""
+    def _read_back(self, rebuild: Rebuild, available: Callable[[bytes], bool], here: Found) -> None:
+        """Feed a file from the store as far as its next chunks are `available`. `here`: where those of the pack at hand lie."""
         while rebuild.next is not None:
-            run = list(rebuild.upcoming(_RUN))
-            if available is not None:
-                run = list(takewhile(available.__contains__, run))
+            run = list(takewhile(available, rebuild.upcoming(_RUN)))
             located = self._locate(run, here)
             run = list(takewhile(located.__contains__, run))
             if not run:
@@ -165,12 +167,12 @@ class Verification:
 
     def _decode_pack(self, placed: list[Encoding], bases: Found) -> None:
         coming = {encoding.chunk for encoding in placed}
-        here: Found = {}
+        done: set[bytes] = set()
         for name, data in self._shop.decoder.decoded(placed, bases):
             coming.discard(name)
-            here[name] = bases[name]
+            done.add(name)
             for rebuild in self._feed(name, data):
-                self._read_back(rebuild, _Available(self._known | here.keys() if rebuild.next in here else self._known, coming), bases)
+                self._read_back(rebuild, lambda chunk: chunk not in coming and (chunk in done or chunk in self._known), bases)
 
     def _refuse(self, pack: ReceivedPack, code: str, subject: str, message: str) -> None:
         with self._shop.database.write() as connection:
@@ -182,13 +184,28 @@ class Verification:
 
     def _finish(self) -> None:
         for rebuild in self._rebuilds:
-            self._read_back(rebuild, None, {})
+            self._read_back(rebuild, lambda _: True, {})
         todo = list(self._rebuilds)
         for start in range(0, len(todo), _OBJECTS_AT_ONCE):
             with self._shop.database.write() as connection:
                 for rebuild in todo[start : start + _OBJECTS_AT_ONCE]:
-                    if failure := self._fault(rebuild) or self._store(connection, rebuild):
-                        upload_records.fail(connection, self._upload, rebuild.oid.hex, *failure)
+                    self._conclude(connection, rebuild)
         with self._shop.database.write() as connection:
             upload_records.end(connection, self._upload, self.verified_bytes)
         self._shop.jobs.drop(self._upload)
+
+    def _conclude(self, connection: Connection, rebuild: Rebuild) -> None:
+        """Make one file visible, or say what is wrong with it."""
+        chunks = set(rebuild.chunks())
+        found = names.resolve(connection, self._caller, self._repository, chunks)
+        lost = next(iter(chunks - found.keys()), None)
+        oid = rebuild.oid
+        if lost is not None:
+            message = f"chunk {lost.hex()} of {oid} is not stored"
+            upload_records.fail(connection, self._upload, oid.hex, "missing_chunks", message)
+        elif not rebuild.matches:
+            message = f"the chunks of {oid} do not give that file"
+            upload_records.fail(connection, self._upload, oid.hex, "corrupt_data", message)
+        else:
+            names.link(connection, self._repository, names.with_bases(connection, self._repository.tenant, found))
+            upload_records.store_object(connection, self._repository, oid, rebuild.manifest)

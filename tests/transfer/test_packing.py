@@ -32,15 +32,6 @@ def test_a_pack_is_what_the_format_says(chunks: list[EncodedChunk]) -> None:
     assert [data[start : start + record.stored_length] for start, record in records] == [chunk.payload for chunk in chunks]
 
 
-@given(st.lists(st.sampled_from(SMALL), min_size=2, unique_by=lambda chunk: chunk.name))
-def test_halves_hold_the_same_in_the_same_order(chunks: list[EncodedChunk]) -> None:
-    pack = make_pack(chunks)
-    first, second = pack.halves()
-    assert [*first.chunks, *second.chunks] == chunks
-    assert first.chunks and second.chunks
-    assert max(first.length, second.length) < pack.length
-
-
 @given(st.integers(1, 5000))
 def test_packs_are_filled_up_to_their_size_and_keep_the_order(limit: int) -> None:
     waits: list[int] = []
@@ -53,11 +44,11 @@ def test_packs_are_filled_up_to_their_size_and_keep_the_order(limit: int) -> Non
 
 
 def test_no_chunks_make_no_pack() -> None:
-    assert list(fill_packs([], PackSizes(MIB), lambda: None)) == []
+    assert list(fill_packs([], PackSizes(), lambda: None)) == []
 
 
 def test_sizes_follow_the_measured_rate_to_about_twenty_seconds() -> None:
-    sizes = PackSizes(MAX_PACK_BYTES)
+    sizes = PackSizes()
     assert sizes.next == FIRST_BYTES
     sizes.measured(8 * MIB, 0.01)
     assert sizes.next == 4 * FIRST_BYTES
@@ -69,21 +60,26 @@ def test_sizes_follow_the_measured_rate_to_about_twenty_seconds() -> None:
     assert sizes.next == LEAST_BYTES
 
 
-def test_a_refused_length_is_news_once_and_never_tried_again() -> None:
-    sizes = PackSizes(MAX_PACK_BYTES)
+def test_a_refused_length_is_never_tried_again() -> None:
+    sizes = PackSizes()
     for seconds in (0.01, 0.01):
         sizes.measured(sizes.next, seconds)
-    assert sizes.refused(60 * MIB)
-    assert not sizes.refused(60 * MIB)
+    before = sizes.reduced
+    sizes.halve(60 * MIB)
+    assert (before, sizes.reduced) == (False, True)
     sizes.measured(30 * MIB, 0.01)
     assert sizes.next == 30 * MIB
-    assert sizes.refused(30 * MIB)
+    sizes.halve(30 * MIB)
+    sizes.halve(60 * MIB)
     assert sizes.next == 15 * MIB
 
 
 def test_the_limit_of_the_server_holds_from_the_start() -> None:
-    assert PackSizes(3 * MIB).next == 3 * MIB
-    assert PackSizes(1 << 40).next == FIRST_BYTES
+    sizes = PackSizes()
+    sizes.limit(1 << 40)
+    assert sizes.next == FIRST_BYTES
+    sizes.limit(3 * MIB)
+    assert sizes.next == 3 * MIB
 
 
 @given(st.data())

@@ -11,6 +11,7 @@ from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
+from git_lepton.transfer.refusals import TooLarge
 from git_lepton.transfer.remote_store import RemoteStore
 from git_lepton.transfer.upload import Uploaded, WeightsNowhere, upload
 from git_lepton.wire.messages import UploadState
@@ -200,3 +201,28 @@ def test_the_state_is_asked_for_until_it_is_final(
     monkeypatch.setattr(RemoteStore, "upload_state", lambda self, session: states.pop(0))
     upload(here, remote, [pointer])
     assert states == []
+
+
+def test_a_pack_that_is_too_long_for_something_on_the_way_is_sent_in_smaller_ones_and_that_is_said_once(
+    here: LocalStore, double: Double, connect: Connect, progress: Watcher
+) -> None:
+    pointers = [add_object(here, noise(12 * MIB, 1))]
+    limit = Fault(method="PUT", path="/put/", above=3 * MIB, times=None, status=413, body=b"<html><title>413</title>")
+    with FaultyProxy(double.url, [limit]) as proxy:
+        upload(here, connect(proxy.url), pointers, progress)
+    assert pointers[0].oid.raw in double.objects
+    assert max(map(len, double.packs.values())) <= 3 * MIB
+    assert len(progress.notes) == 1
+    assert "client_max_body_size" in progress.notes[0]
+    assert progress.done == progress.total
+
+
+def test_a_chunk_that_is_too_long_for_something_on_the_way_ends_with_what_to_do(
+    here: LocalStore, double: Double, connect: Connect
+) -> None:
+    pointer = add_object(here, noise(3 * MIB, 1))
+    limit = Fault(method="PUT", path="/put/", above=MIB // 2, times=None, status=413)
+    with FaultyProxy(double.url, [limit]) as proxy, pytest.raises(TooLarge) as caught:
+        upload(here, connect(proxy.url), [pointer])
+    assert MIB < caught.value.size < MIB + 1000
+    assert "client_max_body_size" in caught.value.hint

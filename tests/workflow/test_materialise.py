@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import threading
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,8 +18,7 @@ from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.git.repository import GitRepository
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.progress import SILENT, Progress
-from git_lepton.workflow import materialise as module
-from git_lepton.workflow.materialise import NoRoom, NotRefreshed, ensure_possible, materialise, refresh_index, stands_for
+from git_lepton.workflow.materialise import NoRoom, ensure_possible, materialise, stands_for
 from git_lepton.workspace import Workspace, open_workspace
 from tests.support.git_sandbox import GitSandbox
 
@@ -149,47 +147,22 @@ def test_what_fails_stays_a_pointer_and_the_others_are_written(sandbox: GitSandb
     assert sandbox.read("absent.bin") == absent.encode()
 
 
-def test_refresh_stages_nothing(sandbox: GitSandbox) -> None:
-    files = left_as_pointers(sandbox, a=b"1" * 1000, b=b"2" * 1000)
+def test_what_a_killed_process_left_is_finished_and_cleared_away(sandbox: GitSandbox) -> None:
+    data = os.urandom(1000)
+    files = left_as_pointers(sandbox, a=data, b=os.urandom(1000), c=os.urandom(1000))
+    sandbox.write("a.bin", data)  # written, but git was not told
+    edit = sandbox.write("b.bin", os.urandom(1000)).read_bytes()  # as long as the weights, but somebody's work
+    old, new = sandbox.lepton / "checkout/old", sandbox.lepton / "checkout/new"
+    old.parent.mkdir()
+    old.touch()
+    new.touch()
+    os.utime(old, (0, 0))
     with open_workspace(sandbox.folder) as workspace:
-        materialise(workspace, files, silent)
-        sandbox.write("a.bin", "an edit after that")
-        refresh_index(workspace.git, files)
-    assert sandbox.status() == " M a.bin\n"
-
-
-def test_refresh_waits_for_somebody_who_holds_the_index(sandbox: GitSandbox) -> None:
-    left_as_pointers(sandbox, a=b"1" * 1000)
-    sandbox.write("a.bin", b"1" * 1000)
-    lock = sandbox.folder / ".git/index.lock"
-    lock.touch()
-    timer = threading.Timer(0.15, lock.unlink)
-    timer.start()
-    refresh_index(GitRepository(sandbox.folder), ["a.bin"])
-    timer.join()
-    assert sandbox.status() == ""
-
-
-def test_refresh_that_never_gets_the_index_names_the_command(sandbox: GitSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_LOCK_WAITS", (0.0,))
-    left_as_pointers(sandbox, a=b"1" * 1000)
-    sandbox.write("a.bin", b"1" * 1000)
-    lock = sandbox.folder / ".git/index.lock"
-    lock.touch()
-    with pytest.raises(NotRefreshed, match=r"index\.lock") as trouble:
-        refresh_index(GitRepository(sandbox.folder), ["a.bin"])
-    lock.unlink()
-    assert trouble.value.hint.endswith("git add -- a.bin")
-    sandbox.git("add", "--", "a.bin")
-    assert sandbox.status() == ""
-
-
-def test_refresh_of_a_path_that_is_not_tracked_does_nothing(sandbox: GitSandbox) -> None:
-    sandbox.commit(files={"a.bin": b"1"})
-    sandbox.write("a.bin", b"2")
-    refresh_index(GitRepository(sandbox.folder), ["other"])
-    refresh_index(GitRepository(sandbox.folder), [])
-    assert sandbox.status() == " M a.bin\n"
+        done = materialise(workspace, files, silent)
+    assert (done.written, sorted(done.kept)) == (["c.bin"], ["a.bin", "b.bin"])
+    assert sandbox.read("b.bin") == edit
+    assert sandbox.status() == " M b.bin\n"
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def workspace_with(folder: Path, store: LocalStore, stored: Callable[[Sequence[Pointer]], set[ObjectId]]) -> Workspace:

@@ -10,19 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy
 import xxhash
 
 from git_lepton.errors import CorruptData, WrongUse
-from git_lepton.format.coding.frames import Writer, entropy, read_frame, write_frame
+from git_lepton.format.coding.frames import Writer, read_frame, write_frame
 from git_lepton.format.coding.planes import decode_planes, encode_planes
-from git_lepton.format.elements import ELEMENTS
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import MAX_CHUNK_BYTES
 from git_lepton.format.pack import Kind, Record
 
 MAX_OVERHEAD = 64  # a payload is at most that much longer than the raw bytes
-_NOISE = 7.9  # bits a byte from which bytes are kept as they are
 
 
 class WrongChunk(CorruptData):
@@ -81,10 +78,7 @@ class _Zstd:
     needs_base = False
 
     def encode(self, data: bytes | bytearray | memoryview, element: str) -> bytes | None:
-        bits = entropy(numpy.frombuffer(data, numpy.uint8))
-        if bits > _NOISE:
-            return None
-        return write_frame(data, Writer.SYMBOLS if element in ELEMENTS and bits > 1.5 else Writer.REPEATS)
+        return write_frame(data, Writer.SYMBOLS if element else Writer.REPEATS)
 
     def decode(self, payload: bytes | memoryview, length: int, base: bytes | None) -> bytes:
         return read_frame(payload, length)

@@ -1,7 +1,6 @@
 """zstd frames: writers tuned for what they are given, and one strict reader.
 
-A frame states its content size, has no dictionary and no checksum. Compressors and decompressors are not thread safe, so
-each thread has its own; all of them let other threads run while they work.
+Compressors and decompressors are not thread safe, so each thread has its own; they let other threads run while they work.
 """
 
 from __future__ import annotations
@@ -20,18 +19,23 @@ if TYPE_CHECKING:
 
     Buffer = bytes | bytearray | memoryview | NDArray[numpy.uint8]
 
-_SAMPLE = 4096  # bytes looked at to tell whether coding pays
-
 
 class BadFrame(CorruptData):
     """These bytes are not the zstd frame that they should be."""
 
 
 class Writer(Enum):
-    """How to look for what repeats: SYMBOLS codes what has no repeats but frequent values, REPEATS all else."""
+    """What to make of the bytes: SYMBOLS codes those in which some values are frequent, REPEATS also looks for what repeats."""
 
     SYMBOLS = "symbols"
     REPEATS = "repeats"
+
+
+# The longest match and the smallest table that zstd has all but stop it from looking for repeats: in byte planes they are chance and
+# cost more than the literals that they replace. Runs are still found.
+_SYMBOLS = zstandard.ZstdCompressionParameters(
+    strategy=zstandard.STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1, target_length=0, window_log=18
+)
 
 
 class _PerThread(threading.local):
@@ -40,13 +44,7 @@ class _PerThread(threading.local):
     def __init__(self) -> None:
         self.reader = zstandard.ZstdDecompressor()
         self.writers = {
-            # Found by measurement: the longest match length and the smallest table that zstd has all but stop it from looking for
-            # repeats, which in byte planes are chance and cost more than the literals that they replace.
-            Writer.SYMBOLS: zstandard.ZstdCompressor(
-                compression_params=zstandard.ZstdCompressionParameters(
-                    strategy=zstandard.STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1, target_length=0, window_log=18
-                )
-            ),
+            Writer.SYMBOLS: zstandard.ZstdCompressor(compression_params=_SYMBOLS),
             Writer.REPEATS: zstandard.ZstdCompressor(level=3),
         }
 
@@ -54,16 +52,8 @@ class _PerThread(threading.local):
 _zstd = _PerThread()
 
 
-def entropy(data: NDArray[numpy.uint8]) -> float:
-    """About how many bits a byte of `data` needs if each is coded on its own (0 to 8), from a sample spread over it."""
-    sample = data[:: max(1, len(data) // _SAMPLE)]
-    counts = numpy.bincount(sample)
-    shares = counts[counts > 0] / len(sample)
-    return float(-(shares * numpy.log2(shares)).sum())
-
-
 def write_frame(data: Buffer, writer: Writer) -> bytes:
-    """One frame that holds `data`."""
+    """One frame that holds `data` and states its size."""
     return _zstd.writers[writer].compress(data)
 
 

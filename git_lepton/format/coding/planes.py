@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.frames import Writer, entropy, read_frame, write_frame
+from git_lepton.format.coding.frames import Writer, read_frame, write_frame
 from git_lepton.format.coding.words import SIZES, merge, split
 from git_lepton.format.elements import element_of
 
@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
 _PLANE = struct.Struct("<BI")  # how it is kept, bytes it takes
 _SIGN = 0x80  # in the first byte: the sign was moved
-_NOISE = 7.8  # bits a byte from which coding saves too little to pay for decoding
-_FEW = 1.5  # bits a byte below which repeats are worth looking for
 
 
 class BadPlanes(CorruptData):
@@ -52,13 +50,11 @@ def encode_planes(data: memoryview, element: str) -> bytes | None:
 
 
 def _keep(plane: Bytes) -> tuple[Kept, bytes | memoryview]:
-    bits = entropy(plane)
-    if bits == 0.0 and bool((plane == plane[0]).all()):
+    if plane[0] == plane[-1] and bool((plane == plane[0]).all()):
         return Kept.CONSTANT, plane[:1].tobytes()
-    if bits < _NOISE:
-        frame = write_frame(plane, Writer.REPEATS if bits < _FEW else Writer.SYMBOLS)
-        if len(frame) < len(plane):
-            return Kept.FRAME, frame
+    frame = write_frame(plane, Writer.SYMBOLS)
+    if len(frame) < len(plane):
+        return Kept.FRAME, frame
     return Kept.RAW, plane.data
 
 

@@ -164,7 +164,7 @@ def test_fsck_names_raw_weights_bad_pointers_and_overruled_attributes(sandbox: G
     sandbox.write("raw.bin", b"raw" * 1000)
     sandbox.write("bad.txt", "version git-lepton/v1\noid sha256:zz\nsize 1\n")
     sandbox.write("empty.bin", b"")
-    sandbox.git(*switched_off, "add", "--all")
+    sandbox.git(*switched_off, "add", "raw.bin", "bad.txt", "empty.bin")
     sandbox.git(*switched_off, "commit", "--quiet", "-m", "raw")
     done = lepton("fsck", "--pointers", "--json", at=sandbox)
     assert done.code == 7

@@ -1,0 +1,77 @@
+"""Writes commands.md, settings.md and errors.md out of the code: `python docs/generate.py`. A test compares them."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import os
+import pkgutil
+from pathlib import Path
+
+import git_lepton
+from git_lepton.entry.cli import COMMANDS, run
+from git_lepton.errors import LeptonError
+from git_lepton.settings import SETTINGS
+from git_lepton.wire.protocol import ERRORS
+
+HERE = Path(__file__).parent
+_MADE = "<!-- made by docs/generate.py; do not edit -->\n"
+_KINDS = {
+    "size": "bytes, or with k, m or g for powers of 1024",
+    "count": "a whole number from 1 on",
+    "flag": "true or false",
+    "codecs": "codec ids, joined by commas",
+    "text": "text",
+}
+
+
+def commands() -> str:
+    """Each command with its help."""
+    parts = [_MADE, "# Commands\n"]
+    os.environ |= {"COLUMNS": "110", "NO_COLOR": "1"}
+    for command in COMMANDS:
+        if command.group:
+            out = io.StringIO()
+            with contextlib.redirect_stdout(out):
+                run([command.name, "-h"])
+            text = "".join(f"    {line}".rstrip() + "\n" for line in out.getvalue().splitlines())
+            parts.append(f"## git lepton {command.name}\n\n{text}")
+    return "\n".join(parts)
+
+
+def settings() -> str:
+    """Each setting, where it is read from, what it may be."""
+    parts = [_MADE, "# Settings\n", "A variable wins over git's configuration. All are read in `git_lepton/settings`, nowhere else.\n"]
+    for setting in SETTINGS:
+        default = f" Default: {setting.default}." if setting.default is not None else ""
+        parts.append(f"## {setting.variable or setting.key}\n\n{setting.text}\n\nValue: {_KINDS[setting.kind]}.{default}\n")
+    return "\n".join(parts)
+
+
+def errors() -> str:
+    """Exit codes, the errors that have them, and the error codes of the wire protocol."""
+    for module in pkgutil.walk_packages(git_lepton.__path__, "git_lepton."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    parts = [_MADE, "# Errors and exit codes\n", "0 means done. An error is one sentence and a hint on standard error.\n"]
+    for kind in sorted(LeptonError.__subclasses__(), key=lambda each: each.exit_code):
+        parts.append(f"## Exit code {kind.exit_code}: {kind.__name__}\n")
+        rows = sorted((each.__name__, (each.__doc__ or "").split("\n")[0]) for each in _below(kind))
+        parts.append("| error | meaning |\n| --- | --- |\n" + "".join(f"| {name} | {text} |\n" for name, text in rows))
+    parts.append("## Exit code 70\n\nA bug of ours; a report is written and its path printed.\n")
+    rows = "".join(f"| {code} | {status} | {'yes' if again else 'no'} |\n" for code, (status, again) in ERRORS.items())
+    parts.append("## Error codes of the server\n\n| code | HTTP status | worth trying again |\n| --- | --- | --- |\n" + rows)
+    return "\n".join(parts)
+
+
+def _below(kind: type[LeptonError]) -> set[type[LeptonError]]:
+    own = {each for each in kind.__subclasses__() if each.__module__.startswith("git_lepton.")}
+    return own.union(*(_below(each) for each in own))
+
+
+PAGES = {"commands.md": commands, "settings.md": settings, "errors.md": errors}
+
+if __name__ == "__main__":
+    for name, make in PAGES.items():
+        (HERE / name).write_text(make(), encoding="utf-8")

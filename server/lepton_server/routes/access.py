@@ -1,0 +1,95 @@
+"""What routes depend on: the repository that a path names, if the caller may do there what the route is for; bodies up to a limit."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from git_lepton.wire.protocol import BINARY, CODECS_HEADER, DIGEST_BYTES, MAX_DIGESTS, split_digests
+from lepton_server import repositories
+from lepton_server.authentication import OptionalCaller, RequiredCaller
+from lepton_server.permissions import Action, require
+from lepton_server.refusals import Refusal
+from lepton_server.repositories import Repository
+from lepton_server.services import ServicesDep
+
+
+def _readable(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Repository:
+    with services.database.read() as connection:
+        found = repositories.find(connection, owner, name)
+        require(connection, caller, found, Action.READ)
+    assert found is not None  # or `require` would have refused
+    check_codecs(request, found)
+    return found
+
+
+def _writable(owner: str, name: str, request: Request, services: ServicesDep, caller: RequiredCaller) -> Repository:
+    with services.database.read() as connection:
+        found = repositories.find(connection, owner, name)
+        require(connection, caller, found, Action.WRITE)
+    assert found is not None  # or `require` would have refused
+    check_codecs(request, found)
+    return found
+
+
+ReadableRepository = Annotated[Repository, Depends(_readable)]
+WritableRepository = Annotated[Repository, Depends(_writable)]
+
+
+def check_codecs(request: Request, repository: Repository) -> None:
+    """Raises Refusal (upgrade_required) for a client that says which codecs it knows, and lacks one that this repository allows."""
+    told = request.headers.get(CODECS_HEADER)
+    if told is None:
+        return
+    known = {int(part) for part in told.split(",") if part.strip().isdecimal()}
+    if lacking := sorted(repository.codecs - known):
+        raise Refusal(
+            "upgrade_required",
+            f"{repository.full_name} holds weights coded in ways that your git-lepton does not know ({lacking}).",
+            "Install a newer one: pip install --upgrade git-lepton",
+        )
+
+
+def limited_body(most: Callable[[ServicesDep], int]) -> Callable[..., Awaitable[bytes]]:
+    """A dependency that reads a body of at most so many bytes."""
+
+    async def read(request: Request, services: ServicesDep) -> bytes:
+        limit = most(services)
+        parts: list[bytes] = []
+        length = 0
+        async for part in request.stream():
+            length += len(part)
+            if length > limit:
+                raise Refusal("too_large", f"This body has more than {limit} bytes.", "Send it in smaller parts.")
+            parts.append(part)
+        return b"".join(parts)
+
+    return read
+
+
+def names_body(most: int = MAX_DIGESTS) -> Any:
+    """A dependency that reads a list of at most so many names of content."""
+
+    def names(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> list[bytes]:
+        try:
+            found = split_digests(body)
+        except ValueError as error:
+            raise Refusal("bad_request", f"{str(error).capitalize()}.") from None
+        if len(found) > most:
+            raise Refusal("too_large", f"This request names more than {most} things.", "Ask for fewer at a time.")
+        return found
+
+    return Depends(names)
+
+
+def binary_body(what: str) -> dict[str, Any]:
+    """For OpenAPI: the request's body is bytes."""
+    content = {BINARY: {"schema": {"type": "string", "format": "binary"}}}
+    return {"requestBody": {"required": True, "description": what, "content": content}}
+
+
+def binary_answer(what: str, status: int = 200) -> dict[int | str, dict[str, Any]]:
+    """For OpenAPI: the answer's body is bytes."""
+    return {status: {"description": what, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}}

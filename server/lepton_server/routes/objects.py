@@ -1,0 +1,52 @@
+"""Which objects a repository holds, and their manifests (docs/wire-protocol.md, section 3)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Response
+from sqlalchemy import select
+
+from git_lepton.wire.protocol import API, BINARY, MAX_MANIFESTS, MISSING, PENDING, STORED
+from lepton_server import names
+from lepton_server.database import in_batches
+from lepton_server.routes.access import ReadableRepository, binary_answer, binary_body, names_body
+from lepton_server.services import ServicesDep
+from lepton_server.tables import upload_manifests, uploads
+
+router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["objects"])
+
+
+@router.post(
+    "/objects/check",
+    response_class=Response,
+    openapi_extra=binary_body("oids, 32 bytes each"),
+    responses=binary_answer("one byte for each: 0 missing, 1 upload not yet verified, 2 stored"),
+)
+def check(repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body()]) -> Response:
+    with services.database.read() as connection:
+        stored = names.stored_objects(connection, repository, oids)
+        coming: set[bytes] = set()
+        unfinished = uploads.c.state.in_(["open", "verifying"]) & (uploads.c.repository == repository.id)
+        query = select(upload_manifests.c.oid).join(uploads, uploads.c.id == upload_manifests.c.upload).where(unfinished)
+        for batch in in_batches(oid for oid in oids if oid not in stored):
+            coming.update(connection.execute(query.where(upload_manifests.c.oid.in_(batch))).scalars())
+    states = bytes(STORED if oid in stored else PENDING if oid in coming else MISSING for oid in oids)
+    return Response(states, media_type=BINARY)
+
+
+@router.post(
+    "/manifests/read",
+    response_class=Response,
+    openapi_extra=binary_body(f"at most {MAX_MANIFESTS} oids, 32 bytes each"),
+    responses=binary_answer("for each a 4-byte length and the manifest; length 0 where there is none"),
+)
+def read(repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body(MAX_MANIFESTS)]) -> Response:
+    with services.database.read() as connection:
+        found = names.manifests(connection, repository, oids)
+    framed = (part for oid in oids for part in _framed(found.get(oid, b"")))
+    return Response(b"".join(framed), media_type=BINARY)
+
+
+def _framed(manifest: bytes) -> tuple[bytes, bytes]:
+    return len(manifest).to_bytes(4, "little"), manifest

@@ -1,0 +1,65 @@
+"""The bytes themselves: PUT of one pack, GET of one range. The URL is the right to it; no token is looked at."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope, Send
+
+from git_lepton.wire.messages import PackOffer
+from git_lepton.wire.protocol import API
+from lepton_server import repositories, uploads
+from lepton_server.accounts import caller_by_id
+from lepton_server.ingest import pack_name
+from lepton_server.object_store import Incoming, ObjectMissing, ObjectStore
+from lepton_server.permissions import Action, require
+from lepton_server.refusals import Refusal
+from lepton_server.routes.access import binary_answer, binary_body
+from lepton_server.services import Services, ServicesDep
+from lepton_server.streaming import write_stream
+from lepton_server.transfer_urls import GET, PUT
+
+router = APIRouter(prefix=f"{API}/transfers", tags=["transfer"])
+
+
+@router.put("/{token}", status_code=201, response_class=Response, openapi_extra=binary_body("the pack that was offered"))
+async def put_pack(token: str, request: Request, services: ServicesDep) -> Response:
+    """Take a pack. It is durable when this is answered."""
+    claims = services.signer.open(PUT, token)
+    offer = PackOffer(claims["pack"], claims["size"], claims["sequence"])
+    told = request.headers.get("content-length")
+    if told is None or int(told) != offer.size:
+        raise Refusal("corrupt_data", f"This body should have {offer.size} bytes.", "Send the pack that was offered, with its length.")
+    random = secrets.token_hex(16)
+    key = f"{random[:2]}/{random}"
+    incoming = await run_in_threadpool(services.store.begin, key)
+    try:
+        received = await write_stream(request.stream(), incoming)
+        await run_in_threadpool(_settle, services, claims, offer, incoming, key, received)
+    except ClientDisconnect:
+        return Response(status_code=400)  # nobody is there to read it
+    finally:
+        await run_in_threadpool(incoming.abort)
+    services.verifier.wake(claims["upload"])
+    return Response(status_code=201)
+
+
+def _settle(services: Services, claims: dict[str, Any], offer: PackOffer, incoming: Incoming, key: str, received: int) -> None:
+    """Check that the body is the offered pack, make it durable, then note it."""
+    if received != offer.size or pack_name(incoming.read, received).hex != offer.pack:
+        raise Refusal("corrupt_data", "This body is not the pack that was offered.", "Send it again.")
+    with services.database.read() as connection:
+        _check_rights(connection, claims)
+    incoming.finish()
+    kept = False
+    try:
+        with services.database.write() as connection:
+            caller, repository = _check_rights(connection, claims)
+            kept = uploads.receive(connection, caller, repository, claims["upload"], offer, key)
+    finally:
+        if not kept:
+            services.store.delete(key)

@@ -1,0 +1,98 @@
+"""What the database keeps of an upload, as the verification reads and writes it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.wire.messages import UploadFailure
+from lepton_server import repositories
+from lepton_server.accounts import Caller, caller_by_id
+from lepton_server.database import clock, insert_new
+from lepton_server.ingest import ReceivedPack
+from lepton_server.permissions import readable
+from lepton_server.repositories import Repository
+from lepton_server.tables import object_links, objects, packs, upload_failures, upload_manifests, upload_packs, uploads
+
+
+def parties(connection: Connection, upload: str) -> tuple[Repository, Caller]:
+    """Where an upload goes, and who sends it."""
+    row = connection.execute(select(uploads.c.repository, uploads.c.account).where(uploads.c.id == upload)).one()
+    return repositories.by_id(connection, row.repository), caller_by_id(connection, row.account)
+
+
+def state_of(connection: Connection, upload: str) -> str:
+    return connection.execute(select(uploads.c.state).where(uploads.c.id == upload)).scalar_one()
+
+
+def received_packs(connection: Connection, upload: str) -> list[tuple[ReceivedPack, bool]]:
+    """The packs to verify, by sequence, and whether all packs before it have arrived."""
+    columns = upload_packs.c.sequence, packs.c.state, packs.c.id, packs.c.name, packs.c.storage_key, packs.c.size
+    query = select(*columns).outerjoin(packs, packs.c.id == upload_packs.c.pack).where(upload_packs.c.upload == upload)
+    found, turn = [], 0
+    for sequence, state, *pack in connection.execute(query.order_by(upload_packs.c.sequence)):
+        turn += sequence == turn
+        if state == "received":
+            found.append((ReceivedPack(*pack, sequence), sequence < turn))
+    return found
+
+
+def announced(connection: Connection, upload: str) -> dict[ObjectId, int]:
+    """The files of an upload and their sizes in bytes."""
+    query = select(upload_manifests.c.oid, upload_manifests.c.size).where(upload_manifests.c.upload == upload)
+    return {ObjectId(oid): size for oid, size in connection.execute(query)}
+
+
+def manifest(connection: Connection, upload: str, oid: ObjectId) -> bytes:
+    mine = (upload_manifests.c.upload == upload) & (upload_manifests.c.oid == oid.raw)
+    return connection.execute(select(upload_manifests.c.manifest).where(mine)).scalar_one()
+
+
+def verified_before(connection: Connection, caller: Caller, oid: ObjectId, manifest: bytes) -> bool:
+    """Whether this very manifest was verified for a repository that the sender may read."""
+    same = (objects.c.oid == oid.raw) & (objects.c.manifest_digest == hashlib.sha256(manifest).digest())
+    query = select(objects.c.id).join(object_links, object_links.c.object == objects.c.id)
+    query = query.where(objects.c.tenant == caller.tenant, same, object_links.c.repository.in_(readable(caller)))
+    return connection.execute(query.limit(1)).one_or_none() is not None
+
+
+def store_object(connection: Connection, repository: Repository, oid: ObjectId, manifest: bytes) -> None:
+    """Make a verified file visible in a repository; the first manifest stands."""
+    size = int.from_bytes(manifest[40:48], "little")
+    row = {"tenant": repository.tenant, "oid": oid.raw, "size": size, "manifest_digest": hashlib.sha256(manifest).digest()}
+    insert_new(connection, objects, [{**row, "manifest": manifest}])
+    same = [objects.c[column] == value for column, value in row.items()]
+    stored = connection.execute(select(objects.c.id).where(*same)).scalar_one()
+    link = {"repository": repository.id, "oid": oid.raw, "object": stored, "created": clock(connection)}
+    insert_new(connection, object_links, [link])
+
+
+def note_progress(connection: Connection, upload: str, verified_bytes: int) -> None:
+    connection.execute(update(uploads).where(uploads.c.id == upload).values(verified_bytes=verified_bytes))
+
+
+def fail(connection: Connection, upload: str, subject: str, code: str, message: str) -> None:
+    """Note what is wrong with one object, pack or chunk (hex) of an upload; what was noted first of it stays."""
+    insert_new(connection, upload_failures, [{"upload": upload, "subject": subject, "code": code, "message": message}])
+
+
+def fail_pack(connection: Connection, pack: int, code: str, subject: str, message: str) -> None:
+    """The same for every upload that counts on a pack."""
+    for upload in connection.execute(select(upload_packs.c.upload).where(upload_packs.c.pack == pack)).scalars().all():
+        fail(connection, upload, subject, code, message)
+
+
+def failures(connection: Connection, upload: str) -> list[UploadFailure]:
+    query = select(upload_failures.c.subject, upload_failures.c.code, upload_failures.c.message)
+    rows = connection.execute(query.where(upload_failures.c.upload == upload).order_by(upload_failures.c.subject))
+    return [UploadFailure(*row) for row in rows]
+
+
+def end(connection: Connection, upload: str, verified_bytes: int) -> None:
+    """The upload is done, or failed if anything in it did. Its manifests are of no more use."""
+    failed = connection.execute(select(upload_failures.c.subject).where(upload_failures.c.upload == upload).limit(1)).first()
+    state = "failed" if failed else "done"
+    connection.execute(update(uploads).where(uploads.c.id == upload).values(state=state, verified_bytes=verified_bytes))

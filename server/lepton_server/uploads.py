@@ -1,0 +1,116 @@
+"""Upload sessions as a client sees them (docs/wire-protocol.md, section 4). A session is its opener's own; unused it expires."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, insert, select, update
+
+from git_lepton.format.manifest import Manifest
+from git_lepton.wire.messages import PackOffer, UploadState
+from git_lepton.wire.protocol import MISSING, STORED
+from lepton_server import names, upload_records
+from lepton_server.accounts import Caller
+from lepton_server.database import clock, insert_new
+from lepton_server.refusals import Refusal
+from lepton_server.repositories import Repository
+from lepton_server.tables import leases, packs, upload_failures, upload_manifests, upload_packs, uploads
+
+_TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
+
+
+def open_session(connection: Connection, caller: Caller, repository: Repository, seconds: int) -> str:
+    """A new session's name, which only the caller learns."""
+    session, now = secrets.token_hex(16), clock(connection)
+    row = {"id": session, "repository": repository.id, "account": caller.account, "state": "open", "created": now}
+    connection.execute(insert(uploads).values(**row, expires=now + 1000 * seconds, verified_bytes=0))
+    return session
+
+
+def state_for(connection: Connection, caller: Caller, repository: Repository, session: str) -> tuple[str, int]:
+    """State of the caller's session, and for how many milliseconds it lasts. Raises Refusal (session_gone)."""
+    mine = (uploads.c.id == session) & (uploads.c.account == caller.account) & (uploads.c.repository == repository.id)
+    row = connection.execute(select(uploads.c.state, uploads.c.expires).where(mine)).one_or_none()
+    left = row.expires - clock(connection) if row else 0
+    if row is None or left <= 0:
+        raise session_gone()
+    return row.state, left
+
+
+def needs_touch(left_ms: int, seconds: int) -> bool:
+    return left_ms < _TOUCH_SHARE * 1000 * seconds
+
+
+def touch(connection: Connection, session: str, seconds: int) -> None:
+    """The session, and with it all its leases, lasts for so long from now on."""
+    expires = clock(connection) + 1000 * seconds
+    connection.execute(update(uploads).where(uploads.c.id == session).values(expires=expires))
+
+
+def session_gone() -> Refusal:
+    return Refusal("session_gone", "This upload has ended.", "Open a new one; what it had verified is there.")
+
+
+def have(connection: Connection, caller: Caller, repository: Repository, session: str, chunks: Sequence[bytes]) -> bytes:
+    """For each chunk whether it need not be sent. The packs of those, and of their bases, are leased to the session."""
+    found = names.resolve(connection, caller, repository, chunks)
+    held = {encoding.pack for encoding in names.with_bases(connection, repository.tenant, found).values()}
+    insert_new(connection, leases, [{"pack": pack, "upload": session} for pack in sorted(held)])
+    return bytes(STORED if chunk in found else MISSING for chunk in chunks)
+
+
+def announce(connection: Connection, repository: Repository, session: str, manifest: Manifest, encoded: bytes) -> None:
+    """Note that the session brings this object; nothing to do where the repository has it."""
+    if names.stored_objects(connection, repository, [manifest.oid.raw]):
+        return
+    row = {"upload": session, "oid": manifest.oid.raw, "size": manifest.size, "manifest": encoded}
+    insert_new(connection, upload_manifests, [row])
+
+
+def attach_known(connection: Connection, caller: Caller, repository: Repository, session: str, offer: PackOffer) -> bool:
+    """Whether the pack is there: verified in this repository, or received from the same caller. It then counts for this session."""
+    name = bytes.fromhex(offer.pack)
+    same = (packs.c.tenant == repository.tenant) & (packs.c.name == name) & (packs.c.repository == repository.id)
+    own = (packs.c.state == "received") & (packs.c.uploader == caller.account)
+    query = select(packs.c.id).where(same, packs.c.size == offer.size, (packs.c.state == "verified") | own)
+    pack = connection.execute(query.limit(1)).scalar_one_or_none()
+    if pack is not None:
+        _attach(connection, session, name, offer.sequence, pack)
+    return pack is not None
+
+
+def receive(
+    connection: Connection, caller: Caller, repository: Repository, session: str, offer: PackOffer, storage_key: str
+) -> bool:
+    """Note that an offered pack is durable under this key; False if it came before, and the key is of no use."""
+    if attach_known(connection, caller, repository, session, offer):
+        return False
+    name = bytes.fromhex(offer.pack)
+    row = {"tenant": repository.tenant, "repository": repository.id, "uploader": caller.account, "name": name}
+    row |= {"storage_key": storage_key, "size": offer.size, "state": "received", "received": clock(connection)}
+    pack = connection.execute(insert(packs).values(row)).inserted_primary_key
+    assert pack is not None
+    _attach(connection, session, name, offer.sequence, pack[0])
+    return True
+
+
+def _attach(connection: Connection, session: str, name: bytes, sequence: int, pack: int) -> None:
+    insert_new(connection, upload_packs, [{"upload": session, "name": name, "sequence": sequence, "pack": pack}])
+    mine = (upload_packs.c.upload == session) & (upload_packs.c.name == name)
+    connection.execute(update(upload_packs).where(mine).values(pack=pack))
+    insert_new(connection, leases, [{"pack": pack, "upload": session}])
+
+
+def commit(connection: Connection, session: str) -> None:
+    """No more is to come: what was announced may now become visible."""
+    mine = (uploads.c.id == session) & (uploads.c.state == "open")
+    connection.execute(update(uploads).where(mine).values(state="verifying"))
+
+
+def describe(connection: Connection, session: str, fed_bytes: int) -> UploadState:
+    """The state of a session; `fed_bytes` is what the verifier counts at the moment."""
+    row = connection.execute(select(uploads.c.state, uploads.c.verified_bytes).where(uploads.c.id == session)).one()
+    total = sum(upload_records.announced(connection, session).values())
+    verified = total if row.state == "done" else min(max(row.verified_bytes, fed_bytes), total)
+    return UploadState(row.state, verified, total, upload_records.failures(connection, session))
