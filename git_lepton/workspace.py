@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from git_lepton.git.repository import GitRepository
@@ -91,8 +90,10 @@ class Workspace:
 
     def close(self) -> None:
         """Seal the local store and let go of everything that was opened."""
-        for remote in (*self._folders.values(), *self._servers.values()):
-            remote.close()
+        for server in self._servers.values():
+            server.close()
+        for folder in self._folders.values():
+            folder.close()
         if self._store:
             self._store.close()
         self._folders, self._servers, self._store = {}, {}, None
@@ -137,4 +138,4 @@ class Destination:
 
 def open_workspace(folder: Path | None = None) -> Workspace:
     """The repository that `folder` (default: the current one) is in. Raises NotARepository outside of one."""
-    return Workspace(GitRepository.find(folder), os.environ)
+    return Workspace(GitRepository.find(folder))

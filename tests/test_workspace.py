@@ -34,7 +34,7 @@ class Meter:
 def sandbox(tmp_path: Path) -> GitSandbox:
     """A repository with two files of weights, and a bare remote in a folder."""
     sandbox = GitSandbox.create(tmp_path / "repo")
-    sandbox.commit(**{"one.bin": os.urandom(3 << 20), "two.bin": b"weights" * 100_000})
+    sandbox.commit("a change", {"one.bin": os.urandom(3 << 20), "two.bin": b"weights" * 100_000})
     sandbox.git("init", "--quiet", "--bare", str(tmp_path / "shared.git"))
     sandbox.git("remote", "add", "origin", str(tmp_path / "shared.git"))
     return sandbox

@@ -34,9 +34,7 @@ def guarded(run: Callable[[], int], program: str = "git-lepton") -> int:
     except Exception as error:
         from git_lepton.entry.crash_report import write_crash_report
 
-        _write(
-            f"{program}: something went wrong inside git-lepton ({type(error).__name__}: our bug, not your mistake)\n"
-        )
+        _write(f"{program}: something went wrong inside git-lepton ({type(error).__name__}: our bug, not your mistake)\n")
         _write(f"hint: please report it with the file {write_crash_report(error, sys.argv)}\n")
         return BUG
     return code

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from git_lepton import __version__
+from git_lepton.settings import Settings
 
 _SECRETS = (
     (re.compile(r"(?<=://)[^/@\s]+(?=@)"), "***"),  # user and password in a URL
@@ -48,7 +49,7 @@ def write_crash_report(error: BaseException, arguments: Sequence[str]) -> Path:
 
 def without_secrets(text: str) -> str:
     """The text with tokens, passwords and signatures blotted out."""
-    token = os.environ.get("GIT_LEPTON_TOKEN")
+    token = Settings(None).token
     if token:
         text = text.replace(token, "***")
     for pattern, replacement in _SECRETS:

@@ -9,6 +9,8 @@ import threading
 import time
 from typing import TextIO
 
+from git_lepton.settings import Settings
+
 _REDRAW_SECONDS = 0.1
 _QUIET_SECONDS = 5.0  # where nobody watches a line move, transfers shorter than this say nothing
 _RATE_WINDOW = 0.25  # seconds over which the rate is averaged first; longer memory comes from smoothing
@@ -28,9 +30,10 @@ def warn(text: str) -> None:
 
 def shows_colours(stream: TextIO) -> bool:
     """Whether a stream is a terminal whose user wants colours (NO_COLOR, TERM=dumb; old consoles of Windows show none)."""
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty():
+    environment = Settings(None).environment
+    if environment.get("NO_COLOR") or environment.get("TERM") == "dumb" or not stream.isatty():
         return False
-    return os.name != "nt" or "WT_SESSION" in os.environ or "TERM" in os.environ
+    return os.name != "nt" or "WT_SESSION" in environment or "TERM" in environment
 
 
 def human_bytes(count: float) -> str:
@@ -62,7 +65,7 @@ class ProgressLine:
         self._verb = verb
         self._stream = stream if stream is not None else sys.stderr
         self._clock = clock if callable(clock) else time.monotonic
-        self._live = self._stream.isatty() and os.environ.get("TERM") != "dumb"
+        self._live = self._stream.isatty() and Settings(None).environment.get("TERM") != "dumb"
         self._lock = threading.Lock()
         self._total = self._done = 0
         self._began = self._drawn_at = self._sampled_at = 0.0

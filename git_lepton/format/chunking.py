@@ -56,7 +56,7 @@ def _layout(reader: _Reader) -> tuple[int, list[Region]]:
 def _by_size(reader: _Reader, region: Region) -> Iterator[Piece]:
     left = region.length
     while left:
-        data = memoryview(numpy.empty(min(left, TENSOR_PIECE_BYTES), numpy.uint8))
+        data = numpy.empty(min(left, TENSOR_PIECE_BYTES), numpy.uint8).data
         got = reader.fill(data)
         if got:
             yield Piece(data[:got], region.element)
@@ -74,12 +74,12 @@ def _by_content(reader: _Reader, length: int | None) -> Iterator[Piece]:
         wanted = int(min(left, _BUFFER_BYTES - len(rest)))
         buffer = numpy.empty(len(rest) + wanted, numpy.uint8)
         buffer[: len(rest)] = rest
-        got = reader.fill(memoryview(buffer)[len(rest) :])
+        got = reader.fill(buffer[len(rest) :].data)
         left = left - got if got == wanted else 0
         rest = buffer[: len(rest) + got]
         while len(rest) >= MAX_BYTES or (len(rest) and not left):
             size = cutter.first(rest)
-            yield Piece(memoryview(rest[:size]), "")
+            yield Piece(rest[:size].data, "")
             rest = rest[size:]
 
 

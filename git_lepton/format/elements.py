@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Element(NamedTuple):
-    """`bits` of one element; `word`: bytes of the unit that is split into planes; `sign`: the word's top bit is a float's sign."""
+    """`bits` of an element; `word`: bytes of the unit that is split into planes; `sign`: the word's top bit is a float's sign."""
 
     bits: int
     word: int

@@ -42,7 +42,7 @@ class Digest:
         return self.raw.hex()
 
     def __eq__(self, other: object) -> bool:
-        return type(other) is type(self) and other.raw == self.raw  # type: ignore[attr-defined]
+        return type(other) is type(self) and other.raw == self.raw
 
     def __lt__(self, other: Digest) -> bool:
         return self.raw < other.raw

@@ -8,6 +8,7 @@ from git_lepton.format.identifiers import BadIdentifier, ObjectId
 VERSION_LINE = b"version git-lepton/v1\n"
 MAX_POINTER_BYTES = 1024  # no pointer of any version is longer; what is longer is never looked at
 _FAMILY = b"version git-lepton/"
+_VERSION = b"v1"
 _MAX_SIZE = 2**63 - 1
 
 
@@ -56,10 +57,10 @@ def parse_pointer(data: bytes) -> Pointer:
     """The pointer these bytes are. Raises NotAPointer, BadPointer or UnknownPointerVersion; `encode` gives them back."""
     if not claims_to_be_pointer(data) or len(data) > MAX_POINTER_BYTES:
         raise NotAPointer("this content is not a pointer")
-    if not data.startswith(VERSION_LINE):
-        version = data.split(b"\n", 1)[0][len(_FAMILY) :].decode("ascii", "replace")
+    version = data.split(b"\n", 1)[0][len(_FAMILY) :].strip()
+    if version != _VERSION:
         raise UnknownPointerVersion(
-            f"this pointer has version {version!r}; this git-lepton knows v1",
+            f"this pointer has version {version.decode('ascii', 'replace')!r}; this git-lepton knows v1",
             "Install a newer git-lepton: pip install --upgrade git-lepton",
         )
     try:

@@ -7,6 +7,7 @@ git does not read while it writes. Then exactly one answer is due:
     success(), content packets, end()    the content is good
     success(), content packets, error()  it turned out not to be; git throws it away
     error()                              this file can't be had; the next one may
+    abort()                              neither this one nor any other
     delayed()                            later: git asks for it again when `available` has listed it
 
 `Listing` asks which delayed files are there now; `available` answers, an empty list meaning that no more will come.
@@ -90,6 +91,11 @@ class FilterProtocol:
         before = FLUSH if self._state == _CONTENT else b""
         self._answered(self._state if before else _ANSWER)
         return before + encode_message([b"status=error"])
+
+    def abort(self) -> bytes:
+        """Nothing more of this command: git asks this process for no other such file."""
+        self._answered(_ANSWER)
+        return encode_message([b"status=abort"])
 
     def delayed(self) -> bytes:
         """The content comes later, when it was listed. Raises BadDialogue where git did not allow it."""

@@ -7,19 +7,22 @@ as everywhere. The tree and its small files are held in memory: the weights in i
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any
 from urllib.parse import urlsplit
 
+from dulwich.attrs import AttributeValue, Pattern, compile_gitattributes_patterns, match_path
 from dulwich.client import AbstractHttpGitClient
 from dulwich.errors import GitProtocolError, NotGitRepository
 from dulwich.objects import Commit, Tag, Tree
 from dulwich.repo import MemoryRepo
 
 from git_lepton.errors import CorruptData, NetworkTrouble, WrongUse
+from git_lepton.git.attributes import AttributeLine, parse_line
 from git_lepton.transfer.remote_store import RemoteStore
 
 _VERSION = 0  # of git's protocol: the one that needs no header of its own; the server lets any commit be asked for
@@ -50,6 +53,12 @@ class Snapshot:
     commit: str
     files: tuple[TreeFile, ...]
 
+    def tracked(self) -> set[bytes]:
+        """The paths to which the version's own .gitattributes give filter=lepton."""
+        own = [file for file in self.files if file.path.rpartition(b"/")[2] == b".gitattributes"]
+        patterns = [pair for file in sorted(own, key=lambda file: file.path.count(b"/")) for pair in _patterns(file)]
+        return {file.path for file in self.files if match_path(patterns, file.path).get(b"filter") == b"lepton"}
+
 
 def read_snapshot(remote: RemoteStore, revision: str) -> Snapshot:
     """The version that a branch, a tag, a whole commit name or HEAD names. Raises UnknownVersion, NetworkTrouble, NotAllowed."""
@@ -59,7 +68,7 @@ def read_snapshot(remote: RemoteStore, revision: str) -> Snapshot:
         refs = {name: value for name, value in client.get_refs(path, protocol_version=_VERSION).refs.items() if value is not None}
         wanted = _resolve(refs, revision, remote.repository)
         repository = MemoryRepo()
-        client.fetch(path, repository, determine_wants=lambda _refs, **_depth: [wanted], depth=1, protocol_version=_VERSION)
+        client.fetch(path, repository, determine_wants=_Wants(wanted), depth=1, protocol_version=_VERSION)
         return _snapshot(repository, wanted)
     except (GitProtocolError, NotGitRepository, KeyError, ValueError, AssertionError) as error:
         if "not our ref" in str(error):
@@ -70,12 +79,23 @@ def read_snapshot(remote: RemoteStore, revision: str) -> Snapshot:
         ) from error
 
 
+def _patterns(file: TreeFile) -> list[tuple[Pattern, Mapping[bytes, AttributeValue]]]:
+    lines = [line for line in map(parse_line, file.data.splitlines()) if line]
+    entries = [(os.fsencode(line.pattern), {b"filter": line.filter.encode()}) for line in lines if _sets_filter(line)]
+    return compile_gitattributes_patterns(entries, file.path, file.path.rpartition(b"/")[0])
+
+
+def _sets_filter(line: AttributeLine) -> bool:
+    """Whether a line says anything about `filter`: a value, or by -filter and !filter that there is none."""
+    return any(attribute.lstrip("-!").partition("=")[0] == "filter" for attribute in line.attributes)
+
+
 def _resolve(refs: dict[Any, Any], revision: str, repository: str) -> Any:
     name = revision.encode()
     for candidate in (name, b"refs/" + name, b"refs/tags/" + name, b"refs/heads/" + name):
         if candidate in refs and (candidate == b"HEAD" or candidate.startswith(b"refs/")):
             return refs.get(candidate + b"^{}", refs[candidate])
-    if _HEX.fullmatch(revision):
+    if _HEX.fullmatch(revision) and revision.strip("0"):
         return name
     if revision == "HEAD":
         raise UnknownVersion(f"{repository} has no commits on its default branch yet")
@@ -130,6 +150,16 @@ class _Client(AbstractHttpGitClient):
         )
         answer = _Answer(reply.headers.get("Content-Type"), reply.body)
         return answer, answer.read
+
+
+class _Wants:
+    """Asks for one object, whatever the refs are."""
+
+    def __init__(self, wanted: Any) -> None:
+        self._wanted = wanted
+
+    def __call__(self, refs: Mapping[Any, Any], depth: int | None = None) -> list[Any]:  # noqa: ARG002
+        return [self._wanted]
 
 
 class _Answer:

@@ -16,7 +16,7 @@ from git_lepton.errors import LeptonError, NetworkTrouble, WeightsMissing
 from git_lepton.format.coding.codec import EncodedChunk, encode
 from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs, in_order
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.refusals import ChunksUnknown, NotFound, SessionGone, TooLarge, UrlExpired, error_of_code
+from git_lepton.transfer.refusals import ChunksUnknown, NotFound, Refuted, SessionGone, TooLarge, UrlExpired, error_of_code
 from git_lepton.wire.messages import PackOffer, Ticket, UploadState
 from git_lepton.wire.protocol import MISSING, STORED
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from git_lepton.transfer.remote_store import RemoteStore
 
 _SESSIONS = 3  # a session that ends under way, or that lost what it had promised, is followed by another
-_EXPIRIES = 3
+_ADDRESSES = 3  # asked for one pack
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 2.0
 _STUCK_S = 600.0  # a verification that does not go on for so long
 
@@ -224,15 +224,15 @@ class _Push:
         checksum = pack.sha256() if self._session.upload_checksum == "sha256" else ""
         offer = PackOffer(pack.name, pack.length, number, checksum)
         meter = _Meter(self, pack)
-        for attempt in range(1, _EXPIRIES + 1):
+        for attempt in range(1, _ADDRESSES + 1):
             ticket = self._remote.tickets(self._session.session, [offer])[0]
             if not ticket.url:
                 self._progress.advance(pack.raw)
                 return False
             try:
                 self._remote.put_pack(ticket, pack.buffers, meter.sent)
-            except UrlExpired:
-                if attempt == _EXPIRIES:
+            except (UrlExpired, Refuted):  # what we send was checked as it was read: it was damaged on the way
+                if attempt == _ADDRESSES:
                     raise
                 continue
             self._confirm(ticket)

@@ -82,7 +82,7 @@ def fetch_without_git(
     with _remote(settings, address) as remote, _partial(folder) as partial:
         snapshot = read_snapshot(remote, revision)
         arrived = Arrived(snapshot.commit)
-        weights = _ordinary_files(folder, _chosen(snapshot, patterns), arrived)
+        weights = _ordinary_files(folder, _chosen(snapshot, patterns), snapshot.tracked(), arrived)
         for group in _groups(_needed(folder, weights, arrived)):
             _bring(remote, folder, partial / "store", group, arrived, show)
         for path, (_, mode) in weights.items():
@@ -129,14 +129,16 @@ def _chosen(snapshot: Snapshot, patterns: Sequence[str]) -> dict[str, TreeFile]:
     return found
 
 
-def _ordinary_files(folder: Path, files: dict[str, TreeFile], arrived: Arrived) -> dict[str, tuple[Pointer, int]]:
+def _ordinary_files(
+    folder: Path, files: dict[str, TreeFile], tracked: set[bytes], arrived: Arrived
+) -> dict[str, tuple[Pointer, int]]:
     """Write what git itself has; returns the pointers, with git's modes. Checks every path first, before anything is written."""
     places = {path: place_of(folder, path) for path, file in files.items() if file.mode in _REGULAR}
     weights = {}
     for path, file in files.items():
         if file.mode not in _REGULAR:
             arrived.left_out[path] = "a submodule" if file.mode == 0o160000 else "a symbolic link"
-        elif (pointer := _pointer(file.data)) is not None:
+        elif file.path in tracked and (pointer := _pointer(file.data)) is not None:
             weights[path] = pointer, file.mode
         elif places[path].is_file() and places[path].read_bytes() == file.data:
             arrived.kept.append(path)

@@ -24,7 +24,15 @@ def caller_of(database: Database, authorization: str) -> Caller:
     digest = token_digest(_token(authorization))
     with database.read() as connection:
         now = clock(connection)
-        columns = tokens.c.id, tokens.c.digest, tokens.c.last_used, accounts.c.id, accounts.c.name, accounts.c.tenant, accounts.c.admin
+        columns = (
+            tokens.c.id,
+            tokens.c.digest,
+            tokens.c.last_used,
+            accounts.c.id,
+            accounts.c.name,
+            accounts.c.tenant,
+            accounts.c.admin,
+        )
         valid = (tokens.c.digest == digest) & tokens.c.revoked.is_(None) & accounts.c.disabled.is_(None)
         unexpired = or_(tokens.c.expires.is_(None), tokens.c.expires > now)
         query = select(*columns).join(accounts, accounts.c.id == tokens.c.account).where(valid, unexpired)

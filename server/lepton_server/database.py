@@ -55,7 +55,9 @@ class Database:
 
 def clock(connection: Connection) -> int:
     """Milliseconds since 1970 by the database's clock, the only one that counts."""
-    return int(connection.execute(select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))).scalar_one())
+    return int(
+        connection.execute(select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))).scalar_one()
+    )
 
 
 def in_batches(names: Iterable[bytes]) -> Iterator[list[bytes]]:

@@ -41,7 +41,9 @@ class DiskStore:
         with _translated(key):
             file = (self._root / key).open("rb", buffering=0)
         with file:
-            yield (_block(file.fileno(), at, min(_BLOCK, start + length - at), key) for at in range(start, start + length, _BLOCK))
+            yield (
+                _block(file.fileno(), at, min(_BLOCK, start + length - at), key) for at in range(start, start + length, _BLOCK)
+            )
 
     def exists(self, key: str) -> bool:
         return (self._root / key).is_file()

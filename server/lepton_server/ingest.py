@@ -140,7 +140,9 @@ def _settle(connection: Connection, caller: Caller, repository: Repository, foun
         theirs = standing.get(ours.chunk)
         if theirs and not _chain(theirs, chains) <= readable and ours.base:
             raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} can only be taken without a base; push again")
-        replaces = theirs and not ours.base and (not _chain(theirs, chains) <= readable or (theirs.base and ours.chunk in used_as_base))
+        replaces = (
+            theirs and not ours.base and (not _chain(theirs, chains) <= readable or (theirs.base and ours.chunk in used_as_base))
+        )
         settled[ours.chunk] = theirs if theirs and not replaces else _deepened(ours, settled)
     return settled
 

@@ -60,9 +60,15 @@ def require(connection: Connection, caller: Caller | None, repository: Repositor
     """The caller's role, if it allows this. Raises Refusal: unauthenticated, not_found (absent or not to be known) or forbidden."""
     role = role_of(connection, caller, repository) if repository else None
     if repository is None or role is None:
-        raise not_found() if caller else Refusal("unauthenticated", "A token is needed here.", "Run `git lepton login`, or set GIT_LEPTON_TOKEN.")
+        raise (
+            not_found()
+            if caller
+            else Refusal("unauthenticated", "A token is needed here.", "Run `git lepton login`, or set GIT_LEPTON_TOKEN.")
+        )
     if ROLES.index(role) < ROLES.index(_LEAST[action]):
         if caller is None:
             raise Refusal("unauthenticated", "A token is needed for this.", "Run `git lepton login`, or set GIT_LEPTON_TOKEN.")
-        raise Refusal("forbidden", f"A {role} of {repository.full_name} may not {action} it.", "Ask one of its owners for the right.")
+        raise Refusal(
+            "forbidden", f"A {role} of {repository.full_name} may not {action} it.", "Ask one of its owners for the right."
+        )
     return role

@@ -59,7 +59,9 @@ def _payloads(connection: Connection, repository: Repository, wanted: RangeReque
     """For each pack of that name: start to end of the payloads in the range that the repository may read."""
     here = (chunk_links.c.repository == repository.id) & (chunk_links.c.chunk == encodings.c.chunk)
     query = select(packs.c.storage_key, encodings.c.offset, encodings.c.stored)
-    query = query.join(encodings, (encodings.c.pack == packs.c.id) & (encodings.c.tenant == repository.tenant)).join(chunk_links, here)
+    query = query.join(encodings, (encodings.c.pack == packs.c.id) & (encodings.c.tenant == repository.tenant)).join(
+        chunk_links, here
+    )
     named = (packs.c.tenant == repository.tenant) & (packs.c.name == bytes.fromhex(wanted.pack)) & (packs.c.state == "verified")
     within = (encodings.c.offset >= wanted.start) & (encodings.c.offset + encodings.c.stored <= wanted.end)
     found: dict[str, dict[int, int]] = {}

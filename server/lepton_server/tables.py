@@ -63,6 +63,10 @@ def _count(name: str, **options: Any) -> Column[int]:
     return Column(name, BigInteger, nullable=options.pop("nullable", False), **options)
 
 
+def _of_upload() -> Column[str]:
+    return Column("upload", String(64), ForeignKey("uploads.id"), primary_key=True)
+
+
 schema = Table("schema", metadata, Column("version", Integer, nullable=False))
 tenants = Table("tenants", metadata, _number(), _text("name", unique=True))
 accounts = Table(
@@ -191,11 +195,10 @@ uploads = Table(
     _count("verified_bytes"),
     Index("uploads_by_state", "state"),
 )
-_of_upload = ("upload", String(64), ForeignKey("uploads.id"))
 upload_packs = Table(
     "upload_packs",
     metadata,
-    Column(*_of_upload, primary_key=True),
+    _of_upload(),
     _digest("name", primary_key=True),
     _count("sequence"),
     _to("pack", "packs", nullable=True),  # NULL: refused, or of no use because all of its chunks were there
@@ -203,7 +206,7 @@ upload_packs = Table(
 upload_manifests = Table(
     "upload_manifests",
     metadata,
-    Column(*_of_upload, primary_key=True),
+    _of_upload(),
     _digest("oid", primary_key=True),
     _count("size"),
     Column("manifest", LargeBinary, nullable=False),
@@ -211,7 +214,7 @@ upload_manifests = Table(
 upload_failures = Table(
     "upload_failures",
     metadata,
-    Column(*_of_upload, primary_key=True),
+    _of_upload(),
     _text("subject", primary_key=True),
     _text("code"),
     Column("message", Text, nullable=False),
@@ -220,13 +223,13 @@ leases = Table(  # a lease lasts as long as its upload does: until uploads.expir
     "leases",
     metadata,
     _to("pack", "packs", primary_key=True),
-    Column(*_of_upload, primary_key=True),
+    _of_upload(),
     Index("leases_of_upload", "upload"),
 )
 jobs = Table(
     "jobs",
     metadata,
-    Column(*_of_upload, primary_key=True),
+    _of_upload(),
     _text("owner"),
     _count("expires"),
 )

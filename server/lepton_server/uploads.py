@@ -15,7 +15,7 @@ from lepton_server.accounts import Caller
 from lepton_server.database import clock, insert_new
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
-from lepton_server.tables import leases, packs, upload_failures, upload_manifests, upload_packs, uploads
+from lepton_server.tables import leases, packs, upload_manifests, upload_packs, uploads
 
 _TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
 

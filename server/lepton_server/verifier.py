@@ -6,15 +6,12 @@ import logging
 import threading
 import time
 
-from sqlalchemy import select
-
 from lepton_server import upload_records
-from lepton_server.database import Database, clock
+from lepton_server.database import Database
 from lepton_server.decoding import Decoder
 from lepton_server.jobs import Jobs, LeaseLost
 from lepton_server.object_store import ObjectStore
 from lepton_server.settings import ServerSettings
-from lepton_server.tables import uploads
 from lepton_server.verification import Stopped, Verification, Workshop
 
 _log = logging.getLogger("lepton_server")
@@ -125,7 +122,9 @@ class Verifier:
             return min(0.5 * 2**tries, 30.0)
         del self._failed[upload]
         with self._database.write() as connection:
-            upload_records.fail(connection, upload, upload, "internal_error", "the server could not verify this upload; push again")
+            upload_records.fail(
+                connection, upload, upload, "internal_error", "the server could not verify this upload; push again"
+            )
             upload_records.end(connection, upload, 0)
         return None
 

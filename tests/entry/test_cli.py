@@ -44,7 +44,9 @@ def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_command_is_wrong_use_and_the_near_one_named(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["stauts"]) == 2
-    assert capsys.readouterr().err == "git-lepton: 'stauts' is not a command of git-lepton\nhint: Did you mean: git lepton status\n"
+    assert (
+        capsys.readouterr().err == "git-lepton: 'stauts' is not a command of git-lepton\nhint: Did you mean: git lepton status\n"
+    )
     assert cli.main(["xyzzy"]) == 2
 
 

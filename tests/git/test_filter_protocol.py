@@ -89,6 +89,13 @@ def test_an_error_before_content_is_a_status_and_after_it_takes_the_content_back
     asked(protocol, b"command=clean", b"pathname=c")
 
 
+def test_abort_is_an_answer_too() -> None:
+    protocol = ready()
+    asked(protocol, b"command=smudge", b"pathname=a")
+    assert protocol.abort() == encode_message([b"status=abort"])
+    asked(protocol, b"command=clean", b"pathname=b")
+
+
 def test_a_delayed_file_is_listed_asked_for_again_and_answered() -> None:
     protocol = ready()
     for path in (b"a", b"b"):
@@ -127,7 +134,7 @@ def test_delay_needs_gits_leave() -> None:
 
 
 def test_nothing_is_answered_that_was_not_asked() -> None:
-    for answer in ("success", "end", "error", "delayed"):
+    for answer in ("success", "end", "error", "abort", "delayed"):
         with pytest.raises(BadDialogue):
             getattr(ready(), answer)()
     with pytest.raises(BadDialogue):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,17 +22,26 @@ class SmallGitServer:
     def __init__(self, data: Path) -> None:
         self.root = GitRoot(data / "git")
         self.root.prepare()
+        self.port = 0
+        self.owner = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """As if new: another owner's empty name space, nothing stored, nothing seen."""
+        self.owner += 1
         self.stored: dict[bytes, int] = {}
         self.mirrors: list[tuple[Mapping[str, str], str | None]] = []
-        self.before_check = lambda: None
+        self.before_check: Callable[[], None] = lambda: None
         self.requests: list[tuple[str, str, dict[str, str]]] = []
-        self.port = 0
+
+    def path(self, name: str) -> str:
+        return f"/ada{self.owner}/{name}.git"
 
     def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.port}/ada/{name}.git"
+        return f"http://127.0.0.1:{self.port}{self.path(name)}"
 
     def directory(self, name: str) -> Path:
-        return self.root.repository("ada", name)
+        return self.root.repository(f"ada{self.owner}", name)
 
     def app(self) -> FastAPI:
         app = FastAPI()
@@ -75,17 +84,23 @@ async def nothing() -> None:
 def small_git_server(data: Path) -> Iterator[SmallGitServer]:
     """A running server, stopped at the end."""
     server = SmallGitServer(data)
+    with serving(server.app()) as server.port:
+        yield server
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[int]:
+    """The app on a free loopback port, which this gives, in a thread of this process."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
-    server.port = listener.getsockname()[1]
-    config = uvicorn.Config(server.app(), log_level="warning", lifespan="off", timeout_graceful_shutdown=5)
+    config = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=5)
     program = uvicorn.Server(config)
     thread = threading.Thread(target=program.run, args=([listener],))
     thread.start()
     try:
         while not program.started:
             time.sleep(0.005)
-        yield server
+        yield listener.getsockname()[1]
     finally:
         program.should_exit = True
         thread.join()

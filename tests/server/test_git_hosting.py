@@ -38,10 +38,16 @@ from tests.server.small_git_server import SmallGitServer, small_git_server
 from tests.support.git_sandbox import GitSandbox
 
 
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SmallGitServer]:
-    with small_git_server(tmp_path / "data") as running:
+@pytest.fixture(scope="module")
+def running_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallGitServer]:
+    with small_git_server(tmp_path_factory.mktemp("server") / "data") as running:
         yield running
+
+
+@pytest.fixture
+def server(running_server: SmallGitServer) -> SmallGitServer:
+    running_server.forget()
+    return running_server
 
 
 @pytest.fixture
@@ -299,8 +305,8 @@ def test_a_client_that_leaves_in_the_middle_leaves_no_process(server: SmallGitSe
     work.git("push", "--quiet", "origin", "main")
     with socket.create_connection(("127.0.0.1", server.port)) as client:
         client.sendall(
-            b"POST /ada/m.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
-            b"Content-Type: application/x-git-receive-pack-request\r\n\r\n4\r\n00a4\r\n"
+            f"POST {server.path('m')}/git-receive-pack HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n".encode()
+            + b"Content-Type: application/x-git-receive-pack-request\r\n\r\n4\r\n00a4\r\n"
         )
         assert until(lambda: "git" in git_children())
     assert processes_end()
@@ -313,7 +319,7 @@ def test_a_client_that_leaves_in_the_middle_of_a_fetch_leaves_no_process(server:
     work.git("push", "--quiet", "origin", "main")
     body = f"0011command=fetch0001000fno-progress0032want {work.head()}\n0009done\n0000".encode()
     head = (
-        "POST /ada/m.git/git-upload-pack HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\n"
+        f"POST {server.path('m')}/git-upload-pack HTTP/1.1\r\nHost: x\r\nGit-Protocol: version=2\r\n"
         f"Content-Type: application/x-git-upload-pack-request\r\nContent-Length: {len(body)}\r\n\r\n"
     )
     with socket.create_connection(("127.0.0.1", server.port)) as client:

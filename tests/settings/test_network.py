@@ -58,7 +58,9 @@ def test_an_empty_proxy_means_none(sandbox: GitSandbox) -> None:
         ("http://store.example/", {"HTTP_PROXY": "http://a:1"}, None),
     ],
 )
-def test_proxy_variables_are_those_of_curl(sandbox: GitSandbox, url: str, variables: dict[str, str], expected: str | None) -> None:
+def test_proxy_variables_are_those_of_curl(
+    sandbox: GitSandbox, url: str, variables: dict[str, str], expected: str | None
+) -> None:
     assert http(sandbox, url, **variables).proxy == expected
 
 

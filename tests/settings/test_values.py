@@ -28,7 +28,9 @@ def test_defaults_hold_where_nothing_is_set(sandbox: GitSandbox) -> None:
     assert (found.token, found.token_host, found.skip_smudge) == (None, None, False)
 
 
-@pytest.mark.parametrize(("text", "expected"), [("0", 0), ("17", 17), ("4k", 4096), ("4K", 4096), ("2m", 2 << 20), ("1g", 1 << 30)])
+@pytest.mark.parametrize(
+    ("text", "expected"), [("0", 0), ("17", 17), ("4k", 4096), ("4K", 4096), ("2m", 2 << 20), ("1g", 1 << 30)]
+)
 def test_sizes_are_written_as_git_writes_them(sandbox: GitSandbox, text: str, expected: int) -> None:
     sandbox.git("config", "lepton.smudgeLimit", text)
     assert settings(sandbox).smudge_limit == expected
@@ -57,7 +59,7 @@ def test_a_wrong_value_is_refused_and_its_key_named(sandbox: GitSandbox, key: st
 
 def test_raw_is_always_among_the_codecs(sandbox: GitSandbox) -> None:
     sandbox.git("config", "lepton.codecs", "1, 2")
-    assert settings(sandbox).codecs == {0, 1, 2}
+    assert settings(sandbox).codecs == frozenset({0, 1, 2})
 
 
 @pytest.mark.parametrize(("text", "expected"), [("1", True), ("yes", True), ("0", False), ("", False)])
@@ -107,6 +109,7 @@ def test_insteadof_rewrites_by_the_longest_prefix(sandbox: GitSandbox) -> None:
 
 
 def test_settings_import_nothing_heavy() -> None:
-    code = "import sys, git_lepton.settings; print([m for m in ('numpy','urllib3','asyncio','zstandard','tomllib','dataclasses') if m in sys.modules])"
+    heavy = ("numpy", "urllib3", "asyncio", "zstandard", "tomllib", "dataclasses")
+    code = f"import sys, git_lepton.settings; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -53,9 +53,9 @@ class Hosted:
             with error:
                 return Answer(error.code, error.read())
 
-    def publish(self, **files: bytes | str) -> str:
+    def publish(self, files: Mapping[str, bytes | str]) -> str:
         """Commit these files and push weights and branch. The commit's name."""
-        commit = self.sandbox.commit(**files)
+        commit = self.sandbox.commit("a change", files)
         with open_workspace(self.sandbox.folder) as workspace:
             from git_lepton.workflow.fetch import pointers_of
 
@@ -92,7 +92,7 @@ def tree(folder: Path) -> dict[str, bytes]:
 def test_all_files_arrive_and_nothing_else_stays(hosted: Hosted, tmp_path: Path) -> None:
     script = hosted.sandbox.write("run.sh", "#!/bin/sh\n")
     script.chmod(0o755)
-    commit = hosted.publish(**{"deep/er/model.bin": MODEL, "config.json": "{}", "empty.bin": b""})
+    commit = hosted.publish({"deep/er/model.bin": MODEL, "config.json": "{}", "empty.bin": b""})
     arrived = get(hosted, tmp_path / "to")
     assert arrived.commit == commit
     found = tree(tmp_path / "to")
@@ -104,7 +104,7 @@ def test_all_files_arrive_and_nothing_else_stays(hosted: Hosted, tmp_path: Path)
 
 
 def test_again_nothing_travels_and_what_is_wrong_is_mended(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"a.bin": MODEL, "b.bin": MODEL[: 1 << 20], "config.json": "{}"})
+    hosted.publish({"a.bin": MODEL, "b.bin": MODEL[: 1 << 20], "config.json": "{}"})
     get(hosted, tmp_path / "to")
     again = get(hosted, tmp_path / "to")
     assert (again.brought, again.bytes_received) == ([], 0)
@@ -118,10 +118,10 @@ def test_again_nothing_travels_and_what_is_wrong_is_mended(hosted: Hosted, tmp_p
 
 
 def test_a_changed_file_brings_only_what_its_earlier_version_lacks(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"a.bin": MODEL})
+    hosted.publish({"a.bin": MODEL})
     get(hosted, tmp_path / "to")
     changed = MODEL[: 2 << 20] + b"changed" + MODEL[(2 << 20) + 7 :]
-    hosted.publish(**{"a.bin": changed})
+    hosted.publish({"a.bin": changed})
     hosted.bytes_asked()
     arrived = get(hosted, tmp_path / "to")
     assert (tmp_path / "to" / "a.bin").read_bytes() == changed
@@ -130,7 +130,7 @@ def test_a_changed_file_brings_only_what_its_earlier_version_lacks(hosted: Hoste
 
 
 def test_patterns_are_paths_folders_or_globs(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"models/a.bin": b"a" * 2000, "models/b.bin": b"b" * 2000, "notes/c.txt": "c", "d.txt": "d"})
+    hosted.publish({"models/a.bin": b"a" * 2000, "models/b.bin": b"b" * 2000, "notes/c.txt": "c", "d.txt": "d"})
     assert set(get(hosted, tmp_path / "one", "models/a.bin").brought) == {"models/a.bin"}
     assert set(get(hosted, tmp_path / "two", "models/", "./d.txt").brought) == {"models/a.bin", "models/b.bin", "d.txt"}
     assert set(get(hosted, tmp_path / "three", "*.bin").brought) == {"models/a.bin", "models/b.bin"}
@@ -141,22 +141,20 @@ def test_patterns_are_paths_folders_or_globs(hosted: Hosted, tmp_path: Path) -> 
 
 
 def test_a_version_is_a_branch_a_tag_or_a_commit(hosted: Hosted, tmp_path: Path) -> None:
-    first = hosted.publish(**{"a.bin": b"first" * 1000})
+    first = hosted.publish({"a.bin": b"first" * 1000})
     hosted.sandbox.git("tag", "--annotate", "-m", "one", "v1")
     hosted.sandbox.git("push", "--quiet", "--no-verify", str(hosted.bare), "v1", "HEAD:refs/heads/feature/x")
-    second = hosted.publish(**{"a.bin": b"second" * 1000})
+    second = hosted.publish({"a.bin": b"second" * 1000})
     for at, commit in {"": second, "@main": second, "@v1": first, "@feature/x": first, f"@{first}": first}.items():
         assert get(hosted, tmp_path / "to", at=at).commit == commit, at
-    for unknown in ("@nowhere", f"@{first[:9]}", "@" + "0" * 40):
+    for unknown in ("@nowhere", f"@{first[:9]}", "@" + "0" * 40, "@" + "0" * 39 + "1"):
         with pytest.raises(UnknownVersion) as caught:
             get(hosted, tmp_path / "to", at=unknown)
         assert caught.value.exit_code == 2
 
 
-def test_an_interrupted_download_goes_on_where_it_was(
-    hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hosted.publish(**{"a.bin": MODEL})
+def test_an_interrupted_download_goes_on_where_it_was(hosted: Hosted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hosted.publish({"a.bin": MODEL})
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -173,7 +171,7 @@ def test_an_interrupted_download_goes_on_where_it_was(
 
 
 def test_weights_that_the_store_lacks_are_4(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"a.bin": MODEL})
+    hosted.publish({"a.bin": MODEL})
     hosted.double.objects.clear()
     with pytest.raises(WeightsMissing):
         get(hosted, tmp_path / "to")
@@ -186,14 +184,27 @@ def test_an_unreachable_server_is_5(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_two_downloads_into_one_folder_do_not_meet(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"a.bin": b"a" * 2000})
+    hosted.publish({"a.bin": b"a" * 2000})
     with subject._partial(tmp_path / "to"), pytest.raises(FolderBusy):
         get(hosted, tmp_path / "to")
 
 
+def test_a_pointer_at_an_ordinary_path_is_an_ordinary_file(hosted: Hosted, tmp_path: Path) -> None:
+    text = b"version git-lepton/v1\noid sha256:%s\nsize 5\n" % (b"0" * 64)
+    attributes = "*.bin filter=lepton -text\n*.off.bin -filter\n"
+    hosted.sandbox.write("inner/.gitattributes", '*.bin !filter\n"with space" filter=lepton -text\n')
+    hosted.publish(
+        {".gitattributes": attributes, "a.txt": text, "inner/a.bin": text, "a.off.bin": text, "inner/with space": MODEL}
+    )
+    arrived = get(hosted, tmp_path / "to")
+    assert tree(tmp_path / "to")["a.txt"] == tree(tmp_path / "to")["inner/a.bin"] == tree(tmp_path / "to")["a.off.bin"] == text
+    assert (tmp_path / "to" / "inner" / "with space").read_bytes() == MODEL
+    assert len(arrived.brought) == 6
+
+
 def test_links_and_submodules_are_left_out_and_said(hosted: Hosted, tmp_path: Path) -> None:
     hosted.sandbox.path("link").symlink_to("/etc/passwd")
-    hosted.publish(**{"a.txt": "a"})
+    hosted.publish({"a.txt": "a"})
     arrived = get(hosted, tmp_path / "to")
     assert arrived.left_out == {"link": "a symbolic link"}
     assert not (tmp_path / "to" / "link").exists()
@@ -201,7 +212,7 @@ def test_links_and_submodules_are_left_out_and_said(hosted: Hosted, tmp_path: Pa
 
 @pytest.mark.parametrize("name", [b"..", b".git", b".GIT", b"git~1", b".gi\xe2\x80\x8ct", b"a\\..\\b", PARTIAL.encode()])
 def test_a_hostile_tree_writes_nothing(hosted: Hosted, tmp_path: Path, name: bytes) -> None:
-    hosted.publish(**{"a.txt": "harmless"})
+    hosted.publish({"a.txt": "harmless"})
     bare = GitSandbox(hosted.bare)
     blob = bare.git("rev-parse", "main:a.txt").strip()
     inner = _tree(bare, b"100644 evil\0" + bytes.fromhex(blob))
@@ -218,7 +229,7 @@ def _tree(bare: GitSandbox, content: bytes) -> str:
 
 
 def test_nothing_is_written_through_a_link_that_is_there(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"models/a.bin": b"a" * 2000})
+    hosted.publish({"models/a.bin": b"a" * 2000})
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "to").mkdir()
     (tmp_path / "to" / "models").symlink_to(tmp_path / "elsewhere")
@@ -245,7 +256,7 @@ def test_what_is_no_source_is_wrong_use(source: str) -> None:
 
 
 def test_the_command_needs_no_git(hosted: Hosted, tmp_path: Path) -> None:
-    hosted.publish(**{"a.bin": MODEL})
+    hosted.publish({"a.bin": MODEL})
     done = subprocess.run(
         [sys.executable, "-m", "git_lepton", "download", hosted.url, "--to", str(tmp_path / "to")],
         env={"PATH": "", "HOME": str(tmp_path)},

@@ -13,7 +13,9 @@ from git_lepton.workspace import open_workspace
 
 def main(arguments: Sequence[str]) -> int:
     """Send the weights that versions need and the store lacks. No ref moves: that is `git push`, which does this by itself."""
-    command = parser("push", "Send weights that the store lacks. No ref moves; `git push` sends weights by itself and then moves refs.")
+    command = parser(
+        "push", "Send weights that the store lacks. No ref moves; `git push` sends weights by itself and then moves refs."
+    )
     command.add_argument("names", nargs="*", metavar="REMOTE|REF", help="a remote, then refs; HEAD where none is given")
     command.add_argument("--all", action="store_true", help="every branch and tag")
     command.add_argument("--dry-run", "-n", action="store_true", help="only say what would be sent")

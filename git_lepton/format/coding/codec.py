@@ -6,9 +6,9 @@ safe and lets other threads run while it works.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple
 
 import xxhash
 
@@ -44,59 +44,32 @@ class EncodedChunk:
 
     def record(self) -> Record:
         """The header that goes before the payload in a pack."""
-        return Record(
-            Kind.CHUNK, self.codec, self.depth, len(self.payload), self.raw_length, self.name, self.base, self.checksum
-        )
+        return Record(Kind.CHUNK, self.codec, self.depth, len(self.payload), self.raw_length, self.name, self.base, self.checksum)
 
 
-class Codec(Protocol):
-    """A way to code chunks. Its id and what it decodes never change once it is released."""
+class Codec(NamedTuple):
+    """A way to code chunks. What one decodes never changes once it is released.
+
+    `encode` gives a payload for raw bytes of a dtype (it may be longer than they are), or None where it has nothing to offer.
+    `decode` gives back the raw bytes, whose number it is told; it raises CorruptData and never makes more than a few times as
+    many.
+    """
 
     name: str
-    needs_base: bool
-
-    def encode(self, data: bytes | bytearray | memoryview, element: str) -> bytes | memoryview | None:
-        """A payload for these raw bytes, or None where this codec is not for such elements. It may be longer than raw."""
-
-    def decode(self, payload: bytes | memoryview, length: int, base: bytes | None) -> bytes | bytearray:
-        """The raw bytes, `length` if all is well. Raises CorruptData; never makes more than a few times `length` bytes."""
+    encode: Callable[[memoryview, str], bytes | memoryview | None]
+    decode: Callable[[memoryview, int], bytes | bytearray]
 
 
-class _Raw:
-    name = "raw"
-    needs_base = False
-
-    def encode(self, data: bytes | bytearray | memoryview, element: str) -> bytes | memoryview:
-        return data if isinstance(data, bytes) else memoryview(data).cast("B")
-
-    def decode(self, payload: bytes | memoryview, length: int, base: bytes | None) -> bytes:
-        return bytes(payload)
-
-
-class _Zstd:
-    name = "zstd"
-    needs_base = False
-
-    def encode(self, data: bytes | bytearray | memoryview, element: str) -> bytes | None:
-        return write_frame(data, Writer.SYMBOLS if element else Writer.REPEATS)
-
-    def decode(self, payload: bytes | memoryview, length: int, base: bytes | None) -> bytes:
-        return read_frame(payload, length)
-
-
-class _Planes:
-    name = "planes"
-    needs_base = False
-
-    def encode(self, data: bytes | bytearray | memoryview, element: str) -> bytes | None:
-        return encode_planes(data, element)
-
-    def decode(self, payload: bytes | memoryview, length: int, base: bytes | None) -> bytearray:
-        return decode_planes(payload, length)
+def _encode_zstd(data: memoryview, element: str) -> bytes:
+    return write_frame(data, Writer.SYMBOLS if element else Writer.REPEATS)
 
 
 RAW, ZSTD, PLANES = 0, 1, 2
-CODECS: Mapping[int, Codec] = {RAW: _Raw(), ZSTD: _Zstd(), PLANES: _Planes()}
+CODECS: Mapping[int, Codec] = {
+    RAW: Codec("raw", lambda data, _element: data, lambda payload, _length: bytes(payload)),
+    ZSTD: Codec("zstd", _encode_zstd, read_frame),
+    PLANES: Codec("planes", encode_planes, decode_planes),
+}
 RELEASED: frozenset[int] = frozenset(CODECS)
 
 
@@ -111,9 +84,7 @@ def encode(
     if not 0 < len(data) <= MAX_CHUNK_BYTES:
         raise ValueError(f"a chunk has 1 to {MAX_CHUNK_BYTES} bytes, not {len(data)}")
     codec, payload = _best(data, element, allowed)
-    return EncodedChunk(
-        name or ChunkId.of(data), codec, 0, None, len(data), payload, xxhash.xxh3_64_intdigest(payload)
-    )
+    return EncodedChunk(name or ChunkId.of(data), codec, 0, None, len(data), payload, xxhash.xxh3_64_intdigest(payload))
 
 
 def _best(data: memoryview, element: str, allowed: frozenset[int]) -> tuple[int, bytes | memoryview]:
@@ -125,7 +96,7 @@ def _best(data: memoryview, element: str, allowed: frozenset[int]) -> tuple[int,
 
 
 def decode(chunk: EncodedChunk, base: bytes | None = None) -> bytes | bytearray:
-    """The raw bytes of a chunk, their name checked. Raises WrongChunk (or another CorruptData), or UnknownCodec."""
+    """The raw bytes of a chunk, their name checked. Raises WrongChunk or UnknownCodec."""
     codec = CODECS.get(chunk.codec)
     if codec is None:
         raise UnknownCodec(
@@ -134,9 +105,18 @@ def decode(chunk: EncodedChunk, base: bytes | None = None) -> bytes | bytearray:
         )
     if not 0 < chunk.raw_length <= MAX_CHUNK_BYTES or not 0 < len(chunk.payload) <= chunk.raw_length + MAX_OVERHEAD:
         raise WrongChunk(f"chunk {chunk.name} has lengths that no chunk may have")
-    if codec.needs_base != (chunk.base is not None) or codec.needs_base != (base is not None):
-        raise WrongChunk(f"chunk {chunk.name} has a base where its codec takes none, or lacks one")
-    data = codec.decode(chunk.payload, chunk.raw_length, base)
+    if chunk.base is not None or chunk.depth or base is not None:
+        raise WrongChunk(f"chunk {chunk.name} has a base, which its codec does not take")
+    data = _decoded(codec, chunk)
     if len(data) != chunk.raw_length or ChunkId.of(data) != chunk.name:
         raise WrongChunk(f"what is stored as chunk {chunk.name} is not that chunk")
     return data
+
+
+def _decoded(codec: Codec, chunk: EncodedChunk) -> bytes | bytearray:
+    if chunk.codec == RAW and isinstance(chunk.payload, bytes):
+        return chunk.payload  # not copied
+    try:
+        return codec.decode(memoryview(chunk.payload), chunk.raw_length)
+    except CorruptData as error:
+        raise WrongChunk(f"the payload of chunk {chunk.name} is damaged: {error.message}") from error

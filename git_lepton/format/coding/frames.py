@@ -17,7 +17,8 @@ from git_lepton.errors import CorruptData
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    Buffer = bytes | bytearray | memoryview | NDArray[numpy.uint8]
+_SAMPLE_BYTES = 4096
+_NOISE_BITS = 7.8  # of 8, for each byte
 
 
 class BadFrame(CorruptData):
@@ -31,8 +32,8 @@ class Writer(Enum):
     REPEATS = "repeats"
 
 
-# The longest match and the smallest table that zstd has all but stop it from looking for repeats: in byte planes they are chance and
-# cost more than the literals that they replace. Runs are still found.
+# The longest minimum match and the smallest table that zstd has all but stop it from looking for repeats: in byte planes they are
+# chance and cost more than the literals that they replace. Runs are still found.
 _SYMBOLS = zstandard.ZstdCompressionParameters(
     strategy=zstandard.STRATEGY_FAST, min_match=7, hash_log=6, chain_log=6, search_log=1, target_length=0, window_log=18
 )
@@ -52,12 +53,20 @@ class _PerThread(threading.local):
 _zstd = _PerThread()
 
 
-def write_frame(data: Buffer, writer: Writer) -> bytes:
+def looks_like_noise(data: NDArray[numpy.uint8]) -> bool:
+    """Whether a sample spread over `data` has its values so evenly that coding each on its own would save almost nothing."""
+    sample = data[:: max(1, len(data) // _SAMPLE_BYTES)]
+    counts = numpy.bincount(sample)
+    shares = counts[counts > 0] / len(sample)
+    return bool(-(shares * numpy.log2(shares)).sum() > _NOISE_BITS)
+
+
+def write_frame(data: memoryview, writer: Writer) -> bytes:
     """One frame that holds `data` and states its size."""
     return _zstd.writers[writer].compress(data)
 
 
-def read_frame(frame: Buffer, length: int) -> bytes:
+def read_frame(frame: memoryview, length: int) -> bytes:
     """The `length` bytes in `frame`. Raises BadFrame; never makes more than `length` bytes, whatever the frame says."""
     try:
         if zstandard.frame_content_size(frame) != length:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.frames import Writer, read_frame, write_frame
+from git_lepton.format.coding.frames import Writer, looks_like_noise, read_frame, write_frame
 from git_lepton.format.coding.words import SIZES, merge, split
 from git_lepton.format.elements import element_of
 
@@ -43,23 +43,25 @@ def encode_planes(data: memoryview, element: str) -> bytes | None:
     count = len(data) // kind.word
     if kind.word == 1 or count == 0:
         return None
-    parts = [_keep(plane) for plane in split(data[: count * kind.word], kind.word, sign=kind.sign)]
+    planes = split(data[: count * kind.word], kind.word, sign=kind.sign)
+    parts = [_keep(plane, kind.sign) for plane in planes]
     head = bytes([kind.word | (_SIGN if kind.sign else 0)])
     table = b"".join(_PLANE.pack(how, len(part)) for how, part in parts)
     return b"".join([head, table, *(part for _, part in parts), data[count * kind.word :]])
 
 
-def _keep(plane: Bytes) -> tuple[Kept, bytes | memoryview]:
+def _keep(plane: Bytes, floats: bool) -> tuple[Kept, bytes | memoryview]:
     if plane[0] == plane[-1] and bool((plane == plane[0]).all()):
         return Kept.CONSTANT, plane[:1].tobytes()
-    frame = write_frame(plane, Writer.SYMBOLS)
-    if len(frame) < len(plane):
-        return Kept.FRAME, frame
+    if not (floats and looks_like_noise(plane)):  # a mantissa; planes of integers may look so and still repeat
+        frame = write_frame(plane.data, Writer.SYMBOLS)
+        if len(frame) < len(plane):
+            return Kept.FRAME, frame
     return Kept.RAW, plane.data
 
 
 def decode_planes(payload: memoryview, length: int) -> bytearray:
-    """The `length` bytes that this payload stands for. Raises BadPlanes or BadFrame; never makes more than a few times `length`."""
+    """The `length` bytes that this payload stands for. Raises BadPlanes or BadFrame; memory is a few times `length`."""
     word, sign, parts, tail = _layout(payload, length)
     count = length // word
     planes = [_plane(how, part, count) for how, part in parts]

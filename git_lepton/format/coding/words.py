@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     Words = NDArray[numpy.unsignedinteger[Any]]
 
 SIZES = (2, 4, 8)  # of a word, in bytes
-_UNSIGNED = {2: numpy.dtype("<u2"), 4: numpy.dtype("<u4"), 8: numpy.dtype("<u8")}
-_SIGNED = {2: numpy.dtype("<i2"), 4: numpy.dtype("<i4"), 8: numpy.dtype("<i8")}
+_UNSIGNED: dict[int, numpy.dtype[Any]] = {2: numpy.dtype("<u2"), 4: numpy.dtype("<u4"), 8: numpy.dtype("<u8")}
+_SIGNED: dict[int, numpy.dtype[Any]] = {2: numpy.dtype("<i2"), 4: numpy.dtype("<i4"), 8: numpy.dtype("<i8")}
 _TOP_AND_LOW_7 = numpy.int16(0x807F - 0x10000)
 _COMES_AND_GOES = 31 * 1024 * 1024
 _BLOCK_BYTES = 512 * 1024  # worked on at a time: fits the processor's cache, and large enough that threads seldom wait
@@ -31,8 +31,8 @@ class _Memory(threading.local):
 
     def __init__(self) -> None:
         self._planes = numpy.empty(0, numpy.uint8)
-        # glibc gives blocks up to the size of the largest that it has seen freed (at most 32 MiB) from memory that it keeps. Without
-        # this every chunk is decoded into pages that are new to the process, which takes as long again as decoding.
+        # glibc keeps freed memory for blocks up to the size of the largest that it has seen come and go (at most 32 MiB). Without
+        # this every chunk is decoded into pages that are new to the process, which adds a third to the time.
         numpy.empty(_COMES_AND_GOES, numpy.uint8)
 
     def planes(self, word: int, count: int) -> Bytes:
@@ -45,7 +45,7 @@ _memory = _Memory()
 
 
 def split(words: memoryview, size: int, *, sign: bool) -> Bytes:
-    """The planes of words of `size` bytes, lowest first, shape (size, number of words). This thread's next split overwrites them."""
+    """The planes of words of `size` bytes, lowest first; shape (size, number of words). The thread's next split reuses them."""
     values: Words = numpy.frombuffer(words, _UNSIGNED[size])
     planes = _memory.planes(size, len(values))
     step = _BLOCK_BYTES // size
@@ -81,7 +81,8 @@ def _join(planes: Sequence[Bytes], sign: bool, out: Words | None = None) -> Word
     half = len(planes) // 2
     floats = sign and half == 1  # here the planes are s mmmmmmm and eeeeeeee
     low, high = _join(planes[:half], False), _join(planes[half:], sign and not floats)
-    wide = numpy.left_shift(high, 7 if floats else 8 * half, out=out, dtype=_UNSIGNED[len(planes)])
+    wide: Words = numpy.left_shift(high, 7 if floats else 8 * half, out=out, dtype=_UNSIGNED[len(planes)])
     if floats:  # widened as a signed number, s mmmmmmm has s in all of its upper bits
         low = numpy.bitwise_and(low.view(numpy.int8), _TOP_AND_LOW_7, dtype=numpy.int16).view(numpy.uint16)
-    return numpy.bitwise_or(wide, low, out=wide)
+    wide |= low
+    return wide

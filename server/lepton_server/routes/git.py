@@ -10,6 +10,9 @@ from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import PlainTextResponse
+from starlette.concurrency import run_in_threadpool
+
+from git_lepton.wire.protocol import ERRORS
 from lepton_server import names, permissions, refs, repositories
 from lepton_server.authentication import Caller, OptionalCaller
 from lepton_server.git_hosting import GitRoot, HookMissing, create_bare
@@ -20,9 +23,6 @@ from lepton_server.receiving import PushResponse, Receiver
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import Services, ServicesDep
-from starlette.concurrency import run_in_threadpool
-
-from git_lepton.wire.protocol import ERRORS
 
 router = APIRouter(include_in_schema=False)
 _log = logging.getLogger(__name__)

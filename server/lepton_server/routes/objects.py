@@ -41,7 +41,9 @@ def check(repository: ReadableRepository, services: ServicesDep, oids: Annotated
     openapi_extra=binary_body(f"at most {MAX_MANIFESTS} oids, 32 bytes each"),
     responses=binary_answer("for each a 4-byte length and the manifest; length 0 where there is none"),
 )
-def read(repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body(MAX_MANIFESTS)]) -> Response:
+def read(
+    repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body(MAX_MANIFESTS)]
+) -> Response:
     with services.database.read() as connection:
         found = names.manifests(connection, repository, oids)
     framed = (part for oid in oids for part in _framed(found.get(oid, b"")))

@@ -39,7 +39,9 @@ def create(
             with services.database.write() as connection:
                 found = repositories.create(connection, caller, owner, name, wanted.kind, wanted.visibility)
         elif caller.name.lower() == owner.lower():
-            raise Refusal("bad_request", f"{name!r} cannot be the name of a repository.", "Use letters, digits, '.', '_' and '-'.")
+            raise Refusal(
+                "bad_request", f"{name!r} cannot be the name of a repository.", "Use letters, digits, '.', '_' and '-'."
+            )
     with services.database.read() as connection:
         require(connection, caller, found, Action.READ)
         assert found is not None  # or `require` would have refused

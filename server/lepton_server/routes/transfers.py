@@ -6,21 +6,22 @@ import secrets
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
-from starlette.types import Receive, Scope, Send
 
 from git_lepton.wire.messages import PackOffer
 from git_lepton.wire.protocol import API
 from lepton_server import repositories, uploads
-from lepton_server.accounts import caller_by_id
+from lepton_server.accounts import Caller, caller_by_id
 from lepton_server.ingest import pack_name
-from lepton_server.object_store import Incoming, ObjectMissing, ObjectStore
+from lepton_server.object_store import Incoming
 from lepton_server.permissions import Action, require
-from lepton_server.refusals import Refusal
+from lepton_server.refusals import Refusal, not_found
+from lepton_server.repositories import Repository
 from lepton_server.routes.access import binary_answer, binary_body
 from lepton_server.services import Services, ServicesDep
-from lepton_server.streaming import write_stream
+from lepton_server.streaming import RangeResponse, write_stream
 from lepton_server.transfer_urls import GET, PUT
 
 router = APIRouter(prefix=f"{API}/transfers", tags=["transfer"])
@@ -33,7 +34,9 @@ async def put_pack(token: str, request: Request, services: ServicesDep) -> Respo
     offer = PackOffer(claims["pack"], claims["size"], claims["sequence"])
     told = request.headers.get("content-length")
     if told is None or int(told) != offer.size:
-        raise Refusal("corrupt_data", f"This body should have {offer.size} bytes.", "Send the pack that was offered, with its length.")
+        raise Refusal(
+            "corrupt_data", f"This body should have {offer.size} bytes.", "Send the pack that was offered, with its length."
+        )
     random = secrets.token_hex(16)
     key = f"{random[:2]}/{random}"
     incoming = await run_in_threadpool(services.store.begin, key)
@@ -63,3 +66,25 @@ def _settle(services: Services, claims: dict[str, Any], offer: PackOffer, incomi
     finally:
         if not kept:
             services.store.delete(key)
+
+
+def _check_rights(connection: Connection, claims: dict[str, Any]) -> tuple[Caller, Repository]:
+    """A right that was lost since the ticket was given is lost. Raises Refusal."""
+    caller, repository = caller_by_id(connection, claims["account"]), repositories.by_id(connection, claims["repository"])
+    require(connection, caller, repository, Action.WRITE)
+    state, _ = uploads.state_for(connection, caller, repository, claims["upload"])
+    if state != "open":
+        raise uploads.session_gone()
+    return caller, repository
+
+
+@router.get("/{token}", response_class=Response, responses=binary_answer("the bytes of the range", 206))
+async def get_range(token: str, request: Request, services: ServicesDep) -> Response:
+    """The range that the URL was given for, with the header that came with it."""
+    claims = services.signer.open(GET, token)
+    key, start, end = claims["key"], claims["start"], claims["end"]
+    if request.headers.get("range") != f"bytes={start}-{end - 1}":
+        raise Refusal("forbidden", "This address is for another range.", "Send exactly the headers that came with it.")
+    if not await run_in_threadpool(services.store.exists, key):
+        raise not_found()
+    return RangeResponse(services.store, key, start, end)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from git_lepton.format.identifiers import BadIdentifier, ObjectId, PackId
+from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId, PackId
 from git_lepton.format.manifest import parse_manifest
 from git_lepton.wire.messages import PackOffer, PackOffers, Ticket, Tickets, Upload, UploadState, to_json
 from git_lepton.wire.protocol import API, BINARY, MAX_TICKETS
@@ -22,6 +22,7 @@ from lepton_server.services import Services, ServicesDep
 from lepton_server.transfer_urls import PUT
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"])
+Name = TypeVar("Name", bound=Digest)
 
 
 @router.post("", status_code=201)
@@ -168,7 +169,7 @@ def _described(services: Services, session: str) -> UploadState:
         return uploads.describe(connection, session, services.verifier.verified_bytes(session))
 
 
-def _parsed[Name: (ObjectId, PackId)](kind: type[Name], text: str) -> Name:
+def _parsed(kind: type[Name], text: str) -> Name:
     try:
         return kind.parse_hex(text)
     except BadIdentifier as error:

@@ -44,7 +44,7 @@ def lepton(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
 @pytest.fixture
 def sandbox(tmp_path: Path) -> GitSandbox:
     sandbox = GitSandbox.create(tmp_path / "repo")
-    sandbox.commit("first", **{"one.bin": os.urandom(1 << 20), "models/two.bin": b"weights" * 100_000, "notes.txt": "text"})
+    sandbox.commit("first", {"one.bin": os.urandom(1 << 20), "models/two.bin": b"weights" * 100_000, "notes.txt": "text"})
     sandbox.git("init", "--quiet", "--bare", "--initial-branch=main", str(tmp_path / "shared.git"))
     sandbox.git("remote", "add", "origin", str(tmp_path / "shared.git"))
     return sandbox
@@ -65,5 +65,3 @@ def pointers(pushed: GitSandbox, tmp_path: Path) -> GitSandbox:
     settings = [f"-c{key}" for key in (f"filter.lepton.process={FILTER}", "filter.lepton.required=true")]
     pushed.git("clone", "--quiet", *settings, str(tmp_path / "shared.git"), str(clone.folder), GIT_LEPTON_SKIP_SMUDGE="1")
     return clone
-
-

@@ -26,7 +26,7 @@ def test_status_is_4_while_pointers_stand_for_weights(pointers: GitSandbox, lept
 
 
 def test_status_names_every_state(sandbox: GitSandbox, lepton: Lepton) -> None:
-    sandbox.commit(**{"three.bin": b"3" * 5000, "four.bin": b"4" * 5000})
+    sandbox.commit("a change", {"three.bin": b"3" * 5000, "four.bin": b"4" * 5000})
     sandbox.write("one.bin", b"changed" * 1000)
     sandbox.path("three.bin").unlink()
     sandbox.write("four.bin", b"staged" * 1000)
@@ -43,7 +43,7 @@ def test_status_names_every_state(sandbox: GitSandbox, lepton: Lepton) -> None:
 
 def test_status_knows_weights_that_git_itself_has(tmp_path: Path, lepton: Lepton) -> None:
     sandbox = GitSandbox.create(tmp_path / "raw", filter=None, track=None)
-    sandbox.commit(**{"a.bin": b"raw" * 1000})
+    sandbox.commit("a change", {"a.bin": b"raw" * 1000})
     sandbox.use_filter()
     sandbox.write(".gitattributes", "*.bin filter=lepton -text\n")
     assert lepton("status", "--json", at=sandbox).json["files"][0]["state"] == "raw"
@@ -75,7 +75,7 @@ def test_outside_of_a_repository_is_wrong_use(tmp_path: Path, lepton: Lepton) ->
 
 
 def test_du_counts_what_paths_share_once(sandbox: GitSandbox, lepton: Lepton) -> None:
-    sandbox.commit(**{"copy.bin": b"weights" * 100_000})
+    sandbox.commit("a change", {"copy.bin": b"weights" * 100_000})
     found = lepton("du", "--json", at=sandbox).json
     by_path = {path["path"]: path for path in found["paths"]}
     assert by_path["copy.bin"]["unique"] == 700_000
@@ -142,7 +142,7 @@ def test_fsck_names_what_is_missing_here_and_on_the_store(pointers: GitSandbox, 
     assert done.code == 4
     assert "missing: models/two.bin" in done.out
     assert lepton("fsck", "--remote", at=pointers).code == 0
-    sandbox.commit(**{"new.bin": b"new" * 5000})
+    sandbox.commit("a change", {"new.bin": b"new" * 5000})
     done = lepton("fsck", "--remote", at=sandbox)
     assert done.code == 4
     assert "missing: new.bin" in done.out

@@ -23,7 +23,7 @@ def test_push_sends_once(sandbox: GitSandbox, lepton: Lepton) -> None:
 
 def test_push_takes_a_remote_and_refs(sandbox: GitSandbox, lepton: Lepton, tmp_path: Path) -> None:
     sandbox.git("switch", "--quiet", "-c", "side")
-    sandbox.commit(**{"side.bin": b"side" * 5000})
+    sandbox.commit("a change", {"side.bin": b"side" * 5000})
     assert lepton("push", "--json", "origin", "main", at=sandbox).json["objects"] == 2
     assert lepton("push", "--json", str(tmp_path / "shared.git"), "side", at=sandbox).json["objects"] == 1
     done = lepton("push", "origin", "nowhere", at=sandbox)
@@ -32,7 +32,7 @@ def test_push_takes_a_remote_and_refs(sandbox: GitSandbox, lepton: Lepton, tmp_p
 
 def test_push_of_everything(sandbox: GitSandbox, lepton: Lepton) -> None:
     sandbox.git("switch", "--quiet", "-c", "side")
-    sandbox.commit(**{"side.bin": b"side" * 5000})
+    sandbox.commit("a change", {"side.bin": b"side" * 5000})
     sandbox.git("switch", "--quiet", "main")
     assert lepton("push", "--all", "--json", at=sandbox).json["objects"] == 3
 
@@ -56,12 +56,16 @@ def test_fetch_leaves_the_work_tree_and_checkout_writes_it(pointers: GitSandbox,
 
 
 def test_fetch_of_a_ref_and_of_everything(pushed: GitSandbox, pointers: GitSandbox, lepton: Lepton) -> None:
-    pushed.commit(**{"one.bin": b"second" * 5000})
+    pushed.commit("a change", {"one.bin": b"second" * 5000})
     assert lepton("push", at=pushed).code == 0
     pushed.git("push", "--quiet", "--no-verify", "origin", "main")
     pointers.git("fetch", "--quiet")
     assert lepton("fetch", "--json", "origin", "origin/main", "--include", "one.bin", at=pointers).json["objects"] == 1
-    assert lepton("fetch", "--json", "--all", at=pointers).json == {"objects": 2, "bytes_received": pytest.approx(1 << 20, rel=0.1), "known": 1}
+    assert lepton("fetch", "--json", "--all", at=pointers).json == {
+        "objects": 2,
+        "bytes_received": pytest.approx(1 << 20, rel=0.1),
+        "known": 1,
+    }
 
 
 def test_pull_brings_and_writes(pointers: GitSandbox, pushed: GitSandbox, lepton: Lepton) -> None:
@@ -83,7 +87,9 @@ def test_pull_without_its_store_leaves_pointers_and_fails(pointers: GitSandbox, 
     assert pointers.status() == ""
 
 
-def test_checkout_never_writes_over_somebodys_work_unless_forced(pointers: GitSandbox, pushed: GitSandbox, lepton: Lepton) -> None:
+def test_checkout_never_writes_over_somebodys_work_unless_forced(
+    pointers: GitSandbox, pushed: GitSandbox, lepton: Lepton
+) -> None:
     assert lepton("fetch", at=pointers).code == 0
     pointers.write("one.bin", b"my own work")
     pointers.path("models/two.bin").unlink()
@@ -120,7 +126,7 @@ def test_prune_forgets_only_what_nothing_reaches(sandbox: GitSandbox, lepton: Le
 def test_prune_keeps_stash_reflog_and_other_worktrees(sandbox: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
     sandbox.write("one.bin", b"stashed" * 5000)
     sandbox.git("stash", "--quiet")
-    sandbox.commit(**{"one.bin": b"amended away" * 5000})
+    sandbox.commit("a change", {"one.bin": b"amended away" * 5000})
     sandbox.git("reset", "--quiet", "--hard", "HEAD~1")
     sandbox.git("worktree", "add", "--quiet", "-b", "second", str(tmp_path / "second"))
     second = GitSandbox(tmp_path / "second")
@@ -133,7 +139,7 @@ def test_prune_keeps_stash_reflog_and_other_worktrees(sandbox: GitSandbox, tmp_p
 
 def test_prune_forgets_old_pushed_versions_only_after_asking(pushed: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
     old = pushed.read("one.bin")
-    pushed.commit(**{"one.bin": b"newer" * 5000})
+    pushed.commit("a change", {"one.bin": b"newer" * 5000})
     assert lepton("push", at=pushed).code == 0
     pushed.git("push", "--quiet", "--no-verify", "origin", "main")
     _age(pushed)
@@ -147,7 +153,7 @@ def test_prune_forgets_old_pushed_versions_only_after_asking(pushed: GitSandbox,
 
 
 def test_prune_keeps_pushed_versions_that_the_store_lost(pushed: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
-    pushed.commit(**{"one.bin": b"newer" * 5000})
+    pushed.commit("a change", {"one.bin": b"newer" * 5000})
     pushed.git("push", "--quiet", "--no-verify", "origin", "main")
     (tmp_path / "shared.git" / "lepton").rename(tmp_path / "lost")
     _age(pushed)

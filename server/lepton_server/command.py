@@ -1,0 +1,122 @@
+"""The program `lepton-server`: serves a data folder, and changes accounts, tokens, rights and repositories in it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from git_lepton import __version__
+from git_lepton.errors import LeptonError, WrongUse
+
+_OUR_BUG = 70
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        run: Callable[[argparse.Namespace], None] = options.run
+        run(options)
+    except LeptonError as error:
+        print(f"lepton-server: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except OSError as error:
+        print(f"lepton-server: {error.strerror}: {error.filename}", file=sys.stderr)
+        return WrongUse.exit_code
+    except Exception:
+        traceback.print_exc()
+        print("lepton-server: this is our bug; please report what is above", file=sys.stderr)
+        return _OUR_BUG
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("lepton-server", description="Stores model weights, and the git history beside them.")
+    parser.add_argument("--version", action="version", version=f"lepton-server {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    data = argparse.ArgumentParser(add_help=False)
+    data.add_argument("--data", type=Path, required=True, metavar="DIR", help="the folder that holds everything")
+    _add_serve(commands, data)
+    user = commands.add_parser("user", help="accounts").add_subparsers(required=True, metavar="COMMAND")
+    add = user.add_parser("add", parents=[data], help="add an account")
+    add.add_argument("name", metavar="NAME")
+    add.add_argument("--admin", action="store_true", help="may do everything")
+    add.set_defaults(run=_add_user)
+    token = commands.add_parser("token", help="tokens").add_subparsers(required=True, metavar="COMMAND")
+    create = token.add_parser("create", parents=[data], help="print a new token of an account, and nothing else")
+    create.add_argument("name", metavar="NAME")
+    create.add_argument("--label", default="", help="what it is for")
+    create.add_argument("--days", type=float, help="how long it lasts (default: until it is revoked)")
+    create.set_defaults(run=_create_token)
+    grant = commands.add_parser("grant", parents=[data], help="give an account a role in a repository")
+    grant.add_argument("name", metavar="NAME")
+    grant.add_argument("role", metavar="ROLE", help="reader, writer, maintainer or owner")
+    grant.add_argument("repository", metavar="OWNER/REPO")
+    grant.set_defaults(run=_grant)
+    repo = commands.add_parser("repo", help="repositories").add_subparsers(required=True, metavar="COMMAND")
+    make = repo.add_parser("create", parents=[data], help="make a repository")
+    make.add_argument("repository", metavar="OWNER/REPO")
+    make.add_argument("--external", action="store_true", help="its git history is hosted elsewhere")
+    make.set_defaults(run=_create_repository)
+    return parser
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser], data: argparse.ArgumentParser) -> None:
+    serve = commands.add_parser("serve", parents=[data], help="serve a folder")
+    serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine only)")
+    serve.add_argument("--port", type=int, default=8417, help="0 takes a free one (default: 8417)")
+    serve.add_argument(
+        "--workers", type=int, default=1, help="processes; more than one needs another database than the embedded one"
+    )
+    serve.add_argument(
+        "--public-url", default="", metavar="URL", help="how clients reach the server, where a proxy stands before it"
+    )
+    serve.add_argument("--session-seconds", type=int, default=3600, help="after which an unused upload ends (default: 3600)")
+    serve.add_argument("--transfer-seconds", type=int, default=900, help="for which a transfer URL is good (default: 900)")
+    serve.set_defaults(run=_serve)
+
+
+def _serve(options: argparse.Namespace) -> None:
+    if options.workers != 1:
+        raise WrongUse(
+            f"the embedded database serves one process, not {options.workers}",
+            "Leave --workers at 1; one process uses all cores.",
+        )
+    from lepton_server.serving import serve
+    from lepton_server.settings import ServerSettings
+
+    lasting = {"session_seconds": options.session_seconds, "transfer_seconds": options.transfer_seconds}
+    serve(ServerSettings(options.data.resolve(), options.host, options.port, options.public_url.rstrip("/"), **lasting))
+
+
+def _add_user(options: argparse.Namespace) -> None:
+    from lepton_server.administration import add_user
+
+    add_user(options.data, options.name, admin=options.admin)
+
+
+def _create_token(options: argparse.Namespace) -> None:
+    from lepton_server.administration import new_token
+
+    print(new_token(options.data, options.name, options.label, options.days))
+
+
+def _grant(options: argparse.Namespace) -> None:
+    from lepton_server.administration import grant
+
+    grant(options.data, options.name, options.role, options.repository)
+
+
+def _create_repository(options: argparse.Namespace) -> None:
+    from lepton_server.administration import create_repository
+
+    create_repository(options.data, options.repository, "external" if options.external else "hosted")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,154 @@
+"""One server process from start to end: the data folder's lock, the socket, the first account, and a clean end on SIGTERM."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import IO, Any
+
+from git_lepton.errors import NetworkTrouble, WrongUse
+from lepton_server.accounts import create_token, ensure_account, prepare_tenant
+from lepton_server.database import Database
+from lepton_server.disk_store import DiskStore
+from lepton_server.settings import ServerSettings
+from lepton_server.transfer_urls import write_private
+
+_GRACE_SECONDS = 10
+
+
+class AlreadyServed(WrongUse):
+    """Another process serves this folder."""
+
+
+class PortTaken(NetworkTrouble):
+    """Nobody can listen at this address."""
+
+
+def open_database(data: Path) -> Database:
+    """The database of a data folder, both made if they are not there."""
+    data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(ServerSettings(data).database_file)
+    with database.write() as connection:
+        prepare_tenant(connection)
+    return database
+
+
+def serve(settings: ServerSettings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises AlreadyServed, PortTaken, NewerSchema."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(settings.lock_file), _listening(settings) as listener:
+        token = _first_token(settings)
+        DiskStore(settings.pack_root).clear_incoming()
+        settings = replace(settings, port=listener.getsockname()[1])
+        line = f"lepton-server listening on {settings.public_url or settings.loopback_url}"
+        if token:
+            line += f" - account admin, token {token} (kept in {settings.admin_token_file})"
+        _run(settings, listener, line)
+
+
+def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
+    import uvicorn
+
+    from lepton_server.app import create_app
+
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        log_level="warning",
+        lifespan="on",
+        http="httptools",
+        ws="none",
+        server_header=False,
+        timeout_graceful_shutdown=_GRACE_SECONDS,
+        timeout_keep_alive=75,
+        backlog=512,
+    )
+
+    class Server(uvicorn.Server):
+        async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+            await super().startup(sockets)
+            if self.started:
+                print(line, flush=True)
+
+    signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has ended well
+    signal.signal(signal.SIGINT, _leave)
+    server = Server(config)
+    server.run([listener])
+    if not server.started:
+        raise WrongUse("the server could not start", "What went wrong is said above.")
+
+
+def _leave(_signal: int, _frame: Any) -> None:
+    sys.exit(0)
+
+
+def _first_token(settings: ServerSettings) -> str:
+    """On the first start: the account `admin` and its token, which is also kept in a file that only the owner may read."""
+    database = open_database(settings.data)
+    try:
+        if settings.admin_token_file.exists():
+            return ""
+        with database.write() as connection:
+            if not _is_new(connection):
+                return ""
+            token = create_token(connection, ensure_account(connection, "admin", admin=True), "first start")
+            write_private(settings.admin_token_file, token)
+            return token
+    finally:
+        database.close()
+
+
+def _is_new(connection: Any) -> bool:
+    from lepton_server.accounts import account_id
+
+    return account_id(connection, "admin") is None
+
+
+@contextmanager
+def _listening(settings: ServerSettings) -> Iterator[socket.socket]:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listener:
+        if os.name == "posix":
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((settings.host, settings.port))
+        except OSError as error:
+            where = f"{settings.host}:{settings.port}"
+            raise PortTaken(
+                f"nobody can listen at {where}: {error.strerror}", "Choose another --port; 0 takes a free one."
+            ) from error
+        yield listener
+
+
+@contextmanager
+def _locked(file: Path) -> Iterator[None]:
+    """Only one process serves a folder; the lock goes with the process, however that ends."""
+    with file.open("a+b") as lock:
+        if not _try_lock(lock):
+            raise AlreadyServed(f"another lepton-server serves {file.parent}", "Stop it first, or choose another --data.")
+        yield
+
+
+def _try_lock(lock: IO[bytes]) -> bool:
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            lock.seek(0)
+            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

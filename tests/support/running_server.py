@@ -1,0 +1,131 @@
+"""The real server program in a process of its own, on a free port of this machine, over a data folder that outlives restarts."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+_LISTENING = "listening on "
+_START_SECONDS = 60.0
+_STOP_SECONDS = 30.0
+
+
+class RunningServer:
+    """Starts when made; ends with `stop`, with `kill`, at the end of a `with` block, or with the test process.
+
+    `url` has no slash at its end. `options` are further ones of `lepton-server serve`; `prepare` runs in the new process before the
+    program does (for resource limits).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        options: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str] | None = None,
+        prepare: Callable[[], None] | None = None,
+    ) -> None:
+        self.data = folder / "data"
+        self.log = folder / "server.log"
+        self._options = list(options)
+        self._environment = dict(os.environ if environment is None else environment)
+        self._prepare = prepare
+        self.url = ""
+        self._start(port="0")
+        self.admin_token = (self.data / "admin-token").read_text().strip()
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    def make_user(self, name: str) -> str:
+        """A new account; its token."""
+        self.run("user", "add", name)
+        return self.run("token", "create", name)
+
+    def run(self, *arguments: str) -> str:
+        """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""
+        command = [*_PROGRAM, *arguments, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.rstrip("\n")
+
+    def stop(self) -> int:
+        """End it as an operator does; its exit code."""
+        self._process.terminate()
+        return self._wait()
+
+    def kill(self) -> None:
+        """End it as a power failure does."""
+        self._process.kill()
+        self._wait()
+
+    def restart(self, options: Sequence[str] | None = None) -> None:
+        """Start again, at the same address and over the same data."""
+        if self._process.poll() is None:
+            self.stop()
+        if options is not None:
+            self._options = list(options)
+        self._start(port=self.url.rpartition(":")[2])
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._process.poll() is None:
+            self.stop()
+        self._output.close()
+
+    def _start(self, port: str) -> None:
+        command = [*_PROGRAM, "serve", "--data", str(self.data), "--port", port, *self._options]
+        self._output = self.log.open("ab")
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=self._output,
+            env=self._environment,
+            preexec_fn=self._prepare,
+        )
+        self.url = self._wait_until_ready()
+
+    def _wait_until_ready(self) -> str:
+        lines: queue.Queue[bytes] = queue.Queue()
+        threading.Thread(target=self._read_lines, args=(lines,), daemon=True).start()
+        try:
+            line = lines.get(timeout=_START_SECONDS).decode()
+        except queue.Empty:
+            self.kill()
+            raise AssertionError(f"the server did not start:\n{self.log.read_text()}") from None
+        if _LISTENING not in line:
+            self._wait()
+            raise AssertionError(f"the server did not start:\n{line}{self.log.read_text()}")
+        return line.split(_LISTENING, 1)[1].split()[0].rstrip("/")
+
+    def _read_lines(self, lines: queue.Queue[bytes]) -> None:
+        assert self._process.stdout is not None
+        with self._process.stdout as stdout:
+            for line in stdout:
+                lines.put(line)
+            lines.put(b"")
+
+    def _wait(self) -> int:
+        try:
+            code = self._process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+            raise AssertionError("the server did not end in time") from None
+        finally:
+            self._output.close()
+        return code
+
+
+_PROGRAM = [sys.executable, "-m", "lepton_server.command"]
