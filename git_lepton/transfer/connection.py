@@ -41,7 +41,8 @@ _LOGINS = 3  # credentials tried for one request
 
 
 class Connection:
-    """Speaks with the server at `base_url`, from any number of threads. `network` tells git's own settings for an origin."""
+    """Speaks with the server at `base_url`, from any number of threads. `network` tells git's own settings for an origin,
+    `codecs` are the ids that whoever reads chunks can decode."""
 
     def __init__(
         self,
@@ -68,7 +69,7 @@ class Connection:
         self._own = {
             **self._agent,
             protocol.PROTOCOL_HEADER: str(protocol.PROTOCOL_VERSION),
-            protocol.CODECS_HEADER: ",".join(map(str, sorted(codecs))),
+            **({protocol.CODECS_HEADER: ",".join(map(str, sorted(codecs)))} if codecs else {}),
         }
 
     def close(self) -> None:

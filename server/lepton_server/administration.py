@@ -45,9 +45,7 @@ def grant(data: Path, name: str, role: str, repository: str) -> None:
 def create_repository(data: Path, repository: str, kind: str) -> None:
     owner, name = _split(repository)
     if not repositories.well_formed(owner, name):
-        raise WrongUse(
-            f"{repository!r} cannot be the name of a repository", "Use OWNER/REPO of letters, digits, '.', '_' and '-'."
-        )
+        raise WrongUse(f"{repository!r} cannot be the name of a repository", "Use OWNER/REPO of letters, digits, . _ and -.")
     with _changes(data) as connection:
         repositories.create(connection, Caller(0, "", DEFAULT_TENANT, admin=True), owner, name, kind)
 

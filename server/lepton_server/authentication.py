@@ -9,13 +9,13 @@ from typing import Annotated
 from fastapi import Depends, Request
 from sqlalchemy import or_, select, update
 
-from lepton_server.accounts import Caller as Caller
-from lepton_server.accounts import token_digest
+from lepton_server.accounts import Caller, token_digest
 from lepton_server.database import Database, clock
 from lepton_server.refusals import Refusal
 from lepton_server.services import ServicesDep
 from lepton_server.tables import accounts, tokens
 
+__all__ = ["Caller", "OptionalCaller", "RequiredCaller", "caller_of"]
 _USE_NOTED_EVERY_MS = 3_600_000
 
 

@@ -70,12 +70,8 @@ def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser], da
     serve = commands.add_parser("serve", parents=[data], help="serve a folder")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine only)")
     serve.add_argument("--port", type=int, default=8417, help="0 takes a free one (default: 8417)")
-    serve.add_argument(
-        "--workers", type=int, default=1, help="processes; more than one needs another database than the embedded one"
-    )
-    serve.add_argument(
-        "--public-url", default="", metavar="URL", help="how clients reach the server, where a proxy stands before it"
-    )
+    serve.add_argument("--workers", type=int, default=1, help="processes; the embedded database serves one")
+    serve.add_argument("--public-url", default="", metavar="URL", help="how clients reach it, where a proxy stands before it")
     serve.add_argument("--session-seconds", type=int, default=3600, help="after which an unused upload ends (default: 3600)")
     serve.add_argument("--transfer-seconds", type=int, default=900, help="for which a transfer URL is good (default: 900)")
     serve.set_defaults(run=_serve)
@@ -85,7 +81,7 @@ def _serve(options: argparse.Namespace) -> None:
     if options.workers != 1:
         raise WrongUse(
             f"the embedded database serves one process, not {options.workers}",
-            "Leave --workers at 1; one process uses all cores.",
+            "Leave --workers at 1: one process uses all cores.",
         )
     from lepton_server.serving import serve
     from lepton_server.settings import ServerSettings

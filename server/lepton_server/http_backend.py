@@ -215,7 +215,9 @@ async def _exit_of(process: Process, seconds: float) -> None:
 
 
 async def _end(process: Process) -> None:
-    """Git and all that it started are gone on return. First politely: it then removes its lock files and quarantine."""
+    """Git and all that it started are gone on return. First politely: it then removes its lock files."""
+    if process.returncode is not None:  # it waited for its children, and another group may have its number by now
+        return
     for how in _POLITE, _FORCED:
         for _ in range(_END_STEPS):
             if not _signal_group(process, how):

@@ -20,9 +20,9 @@ from git_lepton.errors import CorruptData, LeptonError
 from git_lepton.wire.messages import ErrorBody, ErrorReply, to_json
 from git_lepton.wire.protocol import API, CAPABILITIES, ERRORS, PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
 from lepton_server.object_store import StoreFull
-from lepton_server.refusals import Refusal as Refusal
-from lepton_server.refusals import not_found
+from lepton_server.refusals import Refusal, not_found
 
+__all__ = ["Refusal", "RequestFrame", "error_response", "install", "refusal_of"]
 _log = logging.getLogger("lepton_server")
 _OF_STATUS = {405: "bad_request", **{status: code for code, (status, _) in ERRORS.items()}}
 _RETRY_SECONDS = "2"

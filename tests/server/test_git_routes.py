@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import hashlib
+import socket
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 from lepton_server import refs, repositories
 from lepton_server.accounts import caller_by_id, create_token, ensure_account, prepare_tenant
@@ -26,6 +29,7 @@ from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer
 from tests.server.small_git_server import serving
 from tests.support.git_sandbox import GitSandbox
+from tests.support.running_server import RunningServer
 
 
 @dataclass
@@ -245,3 +249,33 @@ def test_a_server_without_git_says_so(hosting: Hosting, monkeypatch: pytest.Monk
     assert status == 503
     assert "git program is not installed" in said
     asyncio.run(git.started(hosting.services))
+
+
+def test_a_server_killed_in_the_middle_of_a_push_leaves_a_sound_repository(tmp_path: Path, work: GitSandbox) -> None:
+    with RunningServer(tmp_path) as server:
+        token = server.make_user("ada")
+        address = server.url.removeprefix("http://")
+        url = f"http://ada:{token}@{address}/ada/m.git"
+        work.git("push", "--quiet", url, "main")
+        host, port = address.split(":")
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(
+                b"POST /ada/m.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n"
+                b"Authorization: Bearer " + token.encode() + b"\r\n"
+                b"Content-Type: application/x-git-receive-pack-request\r\n\r\n4\r\n00a4\r\n"
+            )
+            children: list[psutil.Process] = []
+            until(lambda: children.extend(psutil.Process(server.pid).children(recursive=True)) or bool(children))
+            server.kill()
+        _, alive = psutil.wait_procs(children, timeout=10)
+        assert not alive
+        server.restart()
+        work.git("push", "--quiet", url, "main:again")
+        assert "refs/heads/again" in work.git("ls-remote", url)
+
+
+def until(true: Callable[[], bool], seconds: float = 10.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
