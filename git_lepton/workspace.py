@@ -78,10 +78,17 @@ class Workspace:
         return Uploaded(copied.objects, copied.bytes_copied, copied.bytes_known)
 
     def stored(self, pointers: Sequence[Pointer], remote: str | None = None, *, push: bool = False) -> set[ObjectId]:
-        """Which of these objects the store has, verified."""
+        """Which of these objects the store has, verified. With `push` an absent repository has none: the first push makes it."""
         location = self.settings.store_location(remote, push=push)
         if location.folder is None:
-            return self._server(location).stored([pointer.oid for pointer in pointers])
+            from git_lepton.transfer.refusals import NotFound
+
+            try:
+                return self._server(location).stored([pointer.oid for pointer in pointers])
+            except NotFound:
+                if push:
+                    return set()
+                raise
         return self._folder(location.folder).stored(pointers)
 
     def destination(self, remote: str | None = None) -> Destination:

@@ -104,20 +104,22 @@ class FilterProcess:
         self._smudge_pointer(request, pointer)
 
     def _smudge_pointer(self, request: Request, pointer: Pointer) -> None:
-        """Bytes for a checkout and an archive; nobody else (textconv, cat-file, checkout-index) must start a transfer."""
-        if self._weights.workspace.settings.skip_smudge or not (request.can_delay or request.treeish):
+        """Bytes for a checkout, an archive and a patch that is applied; nobody else (textconv, cat-file, checkout-index: they
+        name a blob and nothing more) must start a transfer. An archive cannot be mended later: it gets its bytes whatever size."""
+        only_looks = bool(request.blob) and not (request.can_delay or request.treeish)
+        if self._weights.workspace.settings.skip_smudge or only_looks:
             self._answer(pointer.encode())
-        elif not request.can_delay:
-            self._weights.bring([pointer])
-            self._answer_object(pointer)
-        elif self._weights.is_large(pointer):
+        elif self._weights.is_large(pointer) and (request.can_delay or not request.treeish):
             self._weights.write_after_git(os.fsdecode(request.pathname), pointer)
             self._answer(pointer.encode())
-        else:
+        elif request.can_delay:
             self._writer.write(self._protocol.delayed())
             self._delayed[request.pathname] = pointer
             self._unlisted.append(request.pathname)
             self._unfetched.append(pointer)
+        else:
+            self._weights.bring([pointer])
+            self._answer_object(pointer)
 
     def _list_available(self) -> None:
         """The first question after a round of delays says that no more come: fetch them together."""

@@ -102,7 +102,7 @@ class Weights:
         try:
             code = self._materialise() if self._after_git else 0
             if self._stay and self._trouble:
-                complain(f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}", self._trouble.hint or _PULL)
+                complain(f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}", f"{self._trouble.hint} {_PULL}".strip())
                 code = self._trouble.exit_code
         finally:
             self._workspace.close()
@@ -115,7 +115,7 @@ class Weights:
         done = materialise(self.workspace, self._after_git, progress)
         for error in {error.message: error for error in done.failed.values()}.values():
             paths = [path for path, other in done.failed.items() if other.message == error.message]
-            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", error.hint or _PULL)
+            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", f"{error.hint} {_PULL}".strip())
         if done.index_trouble:
             complain(done.index_trouble.message, done.index_trouble.hint)
         return max((error.exit_code for error in done.failed.values()), default=0)

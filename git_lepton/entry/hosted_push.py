@@ -6,6 +6,7 @@ from git_lepton.entry.terminal import ProgressLine
 from git_lepton.settings import Settings
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.progress import SILENT
+from git_lepton.transfer.refusals import NotFound
 from git_lepton.transfer.remote_store import RemoteStore, connect
 from git_lepton.transfer.upload import Uploaded, upload
 from git_lepton.workflow.push import push_weights
@@ -42,7 +43,10 @@ class _Server:
         self._store, self._remote = store, remote
 
     def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
-        return self._remote.stored([pointer.oid for pointer in pointers])
+        try:
+            return self._remote.stored([pointer.oid for pointer in pointers])
+        except NotFound:  # the first push makes the repository
+            return set()
 
     def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
         return upload(self._store, self._remote, pointers, progress)

@@ -11,12 +11,15 @@ from typing import NamedTuple, Protocol
 
 import numpy
 
+from git_lepton.format.coding.memory import reuse_freed_memory
 from git_lepton.format.content_cuts import MAX_BYTES, Cutter
 from git_lepton.format.layouts.safetensors import PREFIX_BYTES, Region, header_length, tensor_regions
 
 TENSOR_PIECE_BYTES = 4 * 1024 * 1024
 _BUFFER_BYTES = 4 * MAX_BYTES
 _READ_BYTES = 1024 * 1024
+
+reuse_freed_memory()
 
 
 class Source(Protocol):

@@ -114,8 +114,10 @@ def _locate(settings: Settings, text: str, origin: str, remote: str | None, remo
     store = parse_store_address(address)
     beside_remote = remote_url is not None and authority_of_remote(remote_url) == store.authority
     token_host = settings.token_host
-    approved = any(names_host(rule, store.authority) for rule in [*settings.trusted_hosts, *([token_host] if token_host else [])])
-    typed = origin in ("config", "remote") or approved or (beside_remote and _origin_of_remotes(settings) == "remote")
+    is_token_host = token_host is not None and names_host(token_host, store.authority)
+    approved = is_token_host or any(names_host(rule, store.authority) for rule in settings.trusted_hosts)
+    # Approving a host lets weights go there. A token goes only where its owner meant it to: to GIT_LEPTON_HOST or a remote they typed.
+    typed = origin in ("config", "remote") or (beside_remote and _origin_of_remotes(settings) == "remote")
     location = StoreLocation(
         store.url,
         store.repository,
@@ -123,7 +125,7 @@ def _locate(settings: Settings, text: str, origin: str, remote: str | None, remo
         trusted=origin != "tree" or approved or beside_remote,
         remote=remote,
         authority=store.authority,
-        token_allowed=typed and is_private(store.url) and (not token_host or names_host(token_host, store.authority)),
+        token_allowed=is_private(store.url) and (is_token_host if token_host else typed),
         username=None if origin == "tree" else store.username,
         password=None if origin == "tree" else store.password,
     )

@@ -7,7 +7,6 @@ where nobody can answer.
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +16,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from git_lepton.errors import WrongUse
+from git_lepton.git.program import GitProgram
 from git_lepton.transfer.network import host_of, may_carry_secrets
 
 RunGit = Callable[[list[str], bytes, Mapping[str, str]], tuple[int, bytes]]
@@ -161,7 +161,7 @@ def run_git(arguments: list[str], text: bytes, environment: Mapping[str, str], *
             input=text,
             stdout=subprocess.PIPE,
             stderr=None if interactive else subprocess.DEVNULL,
-            env={**os.environ, **environment},
+            env=GitProgram().environment() | dict(environment),
             timeout=None if interactive else _HELPER_TIMEOUT_S,
             check=False,
         )

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from git_lepton.errors import CorruptData, NetworkTrouble
-from git_lepton.format.coding.codec import EncodedChunk
 from git_lepton.format.pack import HEADER_BYTES
 from git_lepton.transfer.patience import Transient
 from git_lepton.transfer.ranges import PackRange, PlannedChunk
@@ -147,6 +146,8 @@ class Fetcher:
             between = HEADER_BYTES
 
     def _keep(self, chunk: PlannedChunk, payload: memoryview) -> None:
+        from git_lepton.format.coding.codec import EncodedChunk
+
         self._store.add(EncodedChunk(chunk.name, chunk.codec, chunk.depth, chunk.base, chunk.raw_length, payload, chunk.checksum))
         self._progress.advance(chunk.length)
         with self._counting:

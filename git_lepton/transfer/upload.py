@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import LeptonError, NetworkTrouble, WeightsMissing
-from git_lepton.format.coding.codec import EncodedChunk, encode
 from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs, in_order
 from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.refusals import ChunksUnknown, NotFound, Refuted, SessionGone, TooLarge, UrlExpired, error_of_code
@@ -21,6 +20,7 @@ from git_lepton.wire.messages import PackOffer, Ticket, UploadState
 from git_lepton.wire.protocol import MISSING, STORED
 
 if TYPE_CHECKING:
+    from git_lepton.format.coding.codec import EncodedChunk
     from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
@@ -182,6 +182,8 @@ class _Push:
         """The chunk as this repository may keep it: by an allowed codec, and with a base that is there or on its way."""
         if chunk.codec in self._allowed and (chunk.base is None or self._is_known(chunk.base)):
             return chunk
+        from git_lepton.format.coding.codec import encode
+
         return encode(self._store.read(chunk.name), "", self._allowed, chunk.name)
 
     def _is_known(self, base: ChunkId) -> bool:

@@ -13,12 +13,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, literal_column, select
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from git_lepton.errors import WrongUse
 from lepton_server.tables import SCHEMA_VERSION, metadata, schema
 
+_NOW: Select[int] = select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))
 _BATCH = 2_000  # names in one statement
 
 
@@ -55,9 +56,7 @@ class Database:
 
 def clock(connection: Connection) -> int:
     """Milliseconds since 1970 by the database's clock, the only one that counts."""
-    return int(
-        connection.execute(select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))).scalar_one()
-    )
+    return int(connection.execute(_NOW).scalar_one())
 
 
 def in_batches(names: Iterable[bytes]) -> Iterator[list[bytes]]:
@@ -71,8 +70,8 @@ def insert_new(connection: Connection, table: Table, rows: Collection[Mapping[st
     """Insert those rows whose key is not there yet."""
     if not rows:
         return
-    dialect = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    connection.execute(dialect(table).on_conflict_do_nothing(), list(rows))
+    new = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
+    connection.execute(new.on_conflict_do_nothing(), list(rows))
 
 
 def _sqlite_engine(file: Path) -> Engine:

@@ -100,7 +100,8 @@ class BackendResponse(Response):
                 await conversation.hang_up(seconds)
                 await _exit_of(process, seconds)
         finally:
-            await _end(process)
+            if process.returncode is None:  # else it waited for its children, and another group may have its number by now
+                await _end(process)
             if said := await complaint:
                 _log.warning("git http-backend said: %s", said)
             await self._finished()
@@ -216,8 +217,6 @@ async def _exit_of(process: Process, seconds: float) -> None:
 
 async def _end(process: Process) -> None:
     """Git and all that it started are gone on return. First politely: it then removes its lock files."""
-    if process.returncode is not None:  # it waited for its children, and another group may have its number by now
-        return
     for how in _POLITE, _FORCED:
         for _ in range(_END_STEPS):
             if not _signal_group(process, how):

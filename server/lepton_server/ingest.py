@@ -1,7 +1,7 @@
-"""Takes a received pack apart: what is in it, whether the rules allow that, and, once every chunk is verified, its place in the database.
+"""Takes a received pack apart: what is in it, whether the rules allow that, and, once it is verified, its place in the database.
 
-The first encoding of a chunk stands. There is one exception, which keeps the invariant of `names`: where the standing one depends on a
-base that the sender may not read, a solo encoding from the sender takes its place (that only shortens chains).
+The first encoding of a chunk stands. There is one exception, which keeps the invariant of `names`: where the standing one depends
+on a base that the sender may not read, a solo encoding from the sender takes its place (that only shortens chains).
 """
 
 from __future__ import annotations
@@ -39,13 +39,12 @@ ReadAt = Callable[[int, int], bytes]
 
 @dataclass(frozen=True)
 class ReceivedPack:
-    """A pack that lies in the store; `sequence` is its place in the upload."""
+    """A pack that lies in the store and is not verified yet."""
 
     id: int
     name: bytes
     storage_key: str
     size: int
-    sequence: int
 
 
 class PackRefused(LeptonError):
@@ -138,12 +137,11 @@ def _settle(connection: Connection, caller: Caller, repository: Repository, foun
     settled: Found = {}
     for ours in found:
         theirs = standing.get(ours.chunk)
-        if theirs and not _chain(theirs, chains) <= readable and ours.base:
+        closed = theirs is not None and not _chain(theirs, chains) <= readable
+        if closed and ours.base:
             raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} can only be taken without a base; push again")
-        replaces = (
-            theirs and not ours.base and (not _chain(theirs, chains) <= readable or (theirs.base and ours.chunk in used_as_base))
-        )
-        settled[ours.chunk] = theirs if theirs and not replaces else _deepened(ours, settled)
+        shortens = theirs is not None and theirs.base and not ours.base and ours.chunk in used_as_base
+        settled[ours.chunk] = theirs if theirs and not closed and not shortens else _deepened(ours, settled)
     return settled
 
 

@@ -1,4 +1,4 @@
-"""Who verifies which upload: a lease in the database, so that one process works at an upload and another goes on if that one ends."""
+"""Who verifies which upload: a lease in the database, so that another process goes on if this one ends."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """What a name of content means to whom. Every chunk name that a client sends goes through `linked` or `resolve`.
 
-What resolves is what the repository holds (an upload links what it verified) and, for an upload, what the caller may read elsewhere in
-the same tenant. Everything else is missing, in the same way as what exists nowhere; so is what lies in a condemned pack.
+What resolves is what the repository holds (an upload links what it verified) and, for an upload, what the caller may read
+elsewhere in the same tenant. All else is missing, in the same way as what exists nowhere; so is what lies in a condemned pack.
 
 Invariant: wherever a chunk is linked the bases of its encoding are linked too.
 """
@@ -95,14 +95,14 @@ def manifests(connection: Connection, repository: Repository, oids: Iterable[byt
 
 
 def _of_objects(
-    connection: Connection, query: Select[tuple[bytes, Any]], repository: Repository, oids: Iterable[bytes]
+    connection: Connection, query: Select[Any], repository: Repository, oids: Iterable[bytes]
 ) -> Iterable[tuple[bytes, Any]]:
     for batch in in_batches(oids):
         mine = (object_links.c.repository == repository.id) & object_links.c.oid.in_(batch)
         yield from ((oid, value) for oid, value in connection.execute(query.where(mine)))
 
 
-def _stored(tenant: int) -> Select[tuple[object, ...]]:
+def _stored(tenant: int) -> Select[Any]:
     columns = encodings.c
     return (
         select(
@@ -122,9 +122,9 @@ def _stored(tenant: int) -> Select[tuple[object, ...]]:
     )
 
 
-def _matching(connection: Connection, query: Select[tuple[object, ...]], chunks: Iterable[bytes]) -> Found:
+def _matching(connection: Connection, query: Select[Any], chunks: Iterable[bytes]) -> Found:
     found: Found = {}
-    for batch in in_batches(chunks):
-        for row in connection.execute(query.where(encodings.c.chunk.in_(batch))):
-            found[row[0]] = Encoding._make(row)  # type: ignore[index]
+    for batch in in_batches(sorted(set(chunks))):  # in the order of the index: half the time
+        rows = connection.execute(query.where(encodings.c.chunk.in_(batch))).all()
+        found |= {row[0]: Encoding._make(row) for row in rows}
     return found

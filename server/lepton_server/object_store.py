@@ -1,8 +1,8 @@
 """Where packs lie: the interface, and what every implementation of it promises.
 
 * A key is a relative path that the server made up (never a client's text); what lies under a key never changes.
-* `begin(key)` takes bytes aside. Until `finish` returns nothing is visible under the key; when it returns the bytes are durable and
-  visible, all of them. `abort` (or a process that dies) leaves nothing visible; both may be called again.
+* `begin(key)` takes bytes aside. Until `finish` returns nothing is visible under the key; when it returns the bytes are durable
+  and visible, all of them. `abort` (or a process that dies) leaves nothing visible; both may be called again.
 * `read` gives exactly the bytes asked for. It raises ObjectMissing where there is no such key and StoreTrouble where the bytes
   cannot be read or are fewer; a second try may help with the latter.
 * `delete` of what is not there is no error.

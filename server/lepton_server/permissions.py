@@ -1,7 +1,7 @@
 """Who may do what in which repository: one function decides, `role_of`, and `readable` says the same of all repositories at once.
 
 Roles, from least to most: reader, writer, maintainer, owner, admin. An account is owner of what lies under its own name, and has
-what it was granted elsewhere; without either it may read what is public, or internal to its tenant. Nothing reaches across a tenant.
+what it was granted elsewhere; without either it may read what is public, or internal to its tenant. No tenant reaches another.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def readable(caller: Caller) -> Select[tuple[int]]:
 
 
 def require(connection: Connection, caller: Caller | None, repository: Repository | None, action: Action) -> str:
-    """The caller's role, if it allows this. Raises Refusal: unauthenticated, not_found (absent or not to be known) or forbidden."""
+    """The caller's role, if it allows this. Raises Refusal: unauthenticated, not_found or forbidden."""
     role = role_of(connection, caller, repository) if repository else None
     if repository is None or role is None:
         raise (

@@ -20,4 +20,4 @@ def replace_refs(connection: Connection, repository: Repository, found: Mapping[
 
 def mirrored_refs(connection: Connection, repository: Repository) -> dict[str, str]:
     query = select(refs.c.name, refs.c.target).where(refs.c.repository == repository.id)
-    return {name: target for name, target in connection.execute(query)}
+    return {row.name: row.target for row in connection.execute(query)}

@@ -15,6 +15,4 @@ class Refusal(LeptonError):
 
 def not_found() -> Refusal:
     """The same words for what is not there and for what the caller may not know of."""
-    return Refusal(
-        "not_found", "There is no such thing here, or you may not see it.", "Check the address and your token's rights."
-    )
+    return Refusal("not_found", "There is no such thing here, or you may not see it.", "Check the address and your token.")

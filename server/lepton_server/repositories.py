@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Connection, Select, select, update
 
@@ -101,7 +102,7 @@ def git_directory(settings: ServerSettings, repository: Repository) -> Path:
     return settings.git_root / repository.owner / f"{repository.name}.git"
 
 
-def _rows() -> Select[tuple[object, ...]]:
+def _rows() -> Select[Any]:
     columns = (
         repositories.c.id,
         repositories.c.tenant,
@@ -116,7 +117,7 @@ def _rows() -> Select[tuple[object, ...]]:
     return select(*columns).join(accounts, accounts.c.id == repositories.c.owner)
 
 
-def _repository(row: object) -> Repository:
-    id_, tenant, holder, owner, name, kind, visibility, codecs, branch = row  # type: ignore[misc, attr-defined]
-    allowed = frozenset(int(codec) for codec in codecs.split(","))  # type: ignore[has-type]
-    return Repository(id_, tenant, holder, owner, name, kind, visibility, allowed, branch)  # type: ignore[has-type]
+def _repository(row: Any) -> Repository:
+    number, tenant, holder, owner, name, kind, visibility, codecs, branch = row
+    allowed = frozenset(int(codec) for codec in codecs.split(","))
+    return Repository(number, tenant, holder, owner, name, kind, visibility, allowed, branch)

@@ -10,6 +10,7 @@ from git_lepton.format.pack import MAX_PACK_BYTES
 from git_lepton.wire.protocol import MAX_MANIFEST_BYTES
 
 _LARGEST_MANIFEST = 64 * 1024 * 1024  # 1.8 million chunks
+_EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 
 
 @dataclass(frozen=True)
@@ -53,5 +54,5 @@ class ServerSettings:
     @property
     def loopback_url(self) -> str:
         """Where a process on this machine reaches the server."""
-        host = "127.0.0.1" if self.host in ("", "0.0.0.0", "::") else self.host
+        host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"

@@ -1,4 +1,4 @@
-"""Bytes between a socket and the object store, in large blocks: while one is on its way to the disk or from it, the next is on the wire."""
+"""Bytes between socket and object store, in large blocks: while one goes to or from the disk, the next is on the wire."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class RangeResponse(Response):
         super().__init__(None, 206, headers | {"Cache-Control": "private, no-store"}, "application/octet-stream")
         self._store, self._key, self._start, self._length = store, key, start, end - start
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
         loop = asyncio.get_running_loop()
         with self._store.blocks(self._key, self._start, self._length) as blocks:
             following = loop.run_in_executor(None, _next, blocks)

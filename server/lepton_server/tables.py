@@ -1,6 +1,6 @@
 """The database's schema: which rows there are. What they mean is said beside the code that writes them.
 
-Names of content are 32 raw bytes. Times are milliseconds of the database's clock. Whatever holds or finds content has a tenant, or
+Names of content are 32 raw bytes. Times are milliseconds of the database's clock. Whatever holds content has a tenant, or
 belongs to a repository, which has one: nothing is ever looked up across tenants.
 """
 
@@ -30,16 +30,28 @@ metadata = MetaData()
 Row = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in columns that are called INTEGER
 
 
+class Digest(LargeBinary):
+    """A name of content. Drivers take and give bytes: there is nothing to convert, 50,000 times in one plan."""
+
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> None:  # noqa: ARG002
+        return None
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> None:  # noqa: ARG002
+        return None
+
+
 class Unsigned64(TypeDecorator[int]):
     """An unsigned number of 64 bits, kept as the signed one of the same bits."""
 
     impl = BigInteger
     cache_ok = True
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:
+    def process_bind_param(self, value: int | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         return value if value is None or value < 1 << 63 else value - (1 << 64)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> int | None:
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> int | None:  # noqa: ARG002
         return value if value is None else int(value) & 0xFFFFFFFFFFFFFFFF
 
 
@@ -52,7 +64,7 @@ def _to(name: str, table: str, **options: Any) -> Column[int]:
 
 
 def _digest(name: str, **options: Any) -> Column[bytes]:
-    return Column(name, LargeBinary(32), nullable=options.pop("nullable", False), **options)
+    return Column(name, Digest(32), nullable=options.pop("nullable", False), **options)
 
 
 def _text(name: str, **options: Any) -> Column[str]:

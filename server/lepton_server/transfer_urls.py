@@ -1,4 +1,4 @@
-"""Short-lived tokens that allow one thing: to PUT one pack, or to GET one range of one. Signed, so that nothing is kept of them."""
+"""Short-lived tokens that allow one thing: to PUT one pack, or to GET one range of one. Signed: nothing is kept of them."""
 
 from __future__ import annotations
 

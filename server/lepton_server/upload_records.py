@@ -24,7 +24,7 @@ def parties(connection: Connection, upload: str) -> tuple[Repository, Caller]:
 
 
 def state_of(connection: Connection, upload: str) -> str:
-    return connection.execute(select(uploads.c.state).where(uploads.c.id == upload)).scalar_one()
+    return str(connection.execute(select(uploads.c.state).where(uploads.c.id == upload)).scalar_one())
 
 
 def received_packs(connection: Connection, upload: str) -> list[tuple[ReceivedPack, bool]]:
@@ -32,10 +32,10 @@ def received_packs(connection: Connection, upload: str) -> list[tuple[ReceivedPa
     columns = upload_packs.c.sequence, packs.c.state, packs.c.id, packs.c.name, packs.c.storage_key, packs.c.size
     query = select(*columns).outerjoin(packs, packs.c.id == upload_packs.c.pack).where(upload_packs.c.upload == upload)
     found, turn = [], 0
-    for sequence, state, *pack in connection.execute(query.order_by(upload_packs.c.sequence)):
+    for sequence, state, id_, name, key, size in connection.execute(query.order_by(upload_packs.c.sequence)):
         turn += sequence == turn
         if state == "received":
-            found.append((ReceivedPack(*pack, sequence), sequence < turn))
+            found.append((ReceivedPack(id_, name, key, size), sequence < turn))
     return found
 
 
@@ -47,7 +47,7 @@ def announced(connection: Connection, upload: str) -> dict[ObjectId, int]:
 
 def manifest(connection: Connection, upload: str, oid: ObjectId) -> bytes:
     mine = (upload_manifests.c.upload == upload) & (upload_manifests.c.oid == oid.raw)
-    return connection.execute(select(upload_manifests.c.manifest).where(mine)).scalar_one()
+    return bytes(connection.execute(select(upload_manifests.c.manifest).where(mine)).scalar_one())
 
 
 def verified_before(connection: Connection, caller: Caller, oid: ObjectId, manifest: bytes) -> bool:

@@ -69,7 +69,7 @@ def announce(connection: Connection, repository: Repository, session: str, manif
 
 
 def attach_known(connection: Connection, caller: Caller, repository: Repository, session: str, offer: PackOffer) -> bool:
-    """Whether the pack is there: verified in this repository, or received from the same caller. It then counts for this session."""
+    """Whether the pack is there, verified here or received from the same caller. It then counts for this session."""
     name = bytes.fromhex(offer.pack)
     same = (packs.c.tenant == repository.tenant) & (packs.c.name == name) & (packs.c.repository == repository.id)
     own = (packs.c.state == "received") & (packs.c.uploader == caller.account)

@@ -1,7 +1,7 @@
-"""The verification of one upload: its packs in order, and its files' SHA-256 in the same pass, so that a normal push is decoded once.
+"""The verification of one upload: its packs in order, and its files' SHA-256 in the same pass: a normal push is decoded once.
 
-What it keeps in memory is only a cache: all that counts is in the database, and a new instance goes on from there, reading back what was
-hashed before. One thread at a time.
+What it keeps in memory is only a cache: all that counts is in the database, and a new instance goes on from there, reading back
+what was hashed before. One thread at a time.
 """
 
 from __future__ import annotations

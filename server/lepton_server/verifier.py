@@ -1,4 +1,4 @@
-"""Verifies uploads in the background: wakes up when packs arrive or a commit comes, works a step at a time at whichever upload is due."""
+"""Verifies uploads in the background, when packs arrive or a commit comes: a step at a time of whichever upload is due."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ class Verifier:
         self._open.pop(upload, None)
         tries = self._failed[upload] = self._failed.get(upload, 0) + 1
         if tries < _TRIES:
-            return min(0.5 * 2**tries, 30.0)
+            return min(float(1 << tries), 30.0)
         del self._failed[upload]
         with self._database.write() as connection:
             upload_records.fail(

@@ -40,7 +40,7 @@ def test_no_module_is_a_drawer() -> None:
 
 def test_only_settings_reads_the_environment() -> None:
     allowed = {
-        "git_lepton/settings.py",
+        "git_lepton/settings/values.py",
         "git_lepton/git/program.py",  # hands git's own variables on to git
         "git_lepton/entry/quickstart/sandbox.py",  # builds the environment of a world of its own
     }

@@ -36,6 +36,13 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
+def server(tmp_path: Path) -> Iterator[RunningServer]:
+    """A server of this test's own: what another test sent would not have to travel."""
+    with RunningServer(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
 def proxy(server: RunningServer) -> Iterator[FaultyProxy]:
     with FaultyProxy(server.url) as running:
         yield running

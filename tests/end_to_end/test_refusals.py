@@ -116,7 +116,9 @@ def test_a_foreign_store_in_the_tree_gets_nothing(world: World, foreign: tuple[s
     done = world.run(["git", "push", "origin", "main"], place, fails=True, extra=token)
     assert "trust" in done.stderr.decode()
     world.run(["git", "lepton", "push"], place, fails=True, extra=token)
+    (place / ".git/lepton").rename(world.folder / "aside")
     world.run(["git", "lepton", "fetch"], place, fails=True, extra=token)
+    (world.folder / "aside").rename(place / ".git/lepton")
     assert seen == []
     world.git(place, "lepton", "trust", address.removeprefix("http://"))
     world.run(["git", "lepton", "push"], place, fails=True, extra=token)

@@ -38,7 +38,7 @@ def test_the_vectorised_search_keeps_the_rule() -> None:
     start = 0
     for length in lengths(data):
         ends = range(start + MIN_BYTES, min(start + MAX_BYTES, len(data)) + 1)
-        found = next((end for end in ends if is_cut(data[end - 8 : end])), ends.stop - 1 if len(ends) else len(data))
+        found = next((end for end in ends if is_cut(data[end - 8 : end])), ends.stop - 1 if ends else len(data))
         assert start + length == found
         start += length
     assert start == len(data)

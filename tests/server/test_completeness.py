@@ -67,7 +67,7 @@ def test_stored_pointers_empty_files_and_other_files_may_land(push: Push) -> Non
         (b"\0" * 5000, Wrong.RAW),
         (b"a few raw bytes", Wrong.RAW),
         (STORED + b"x", Wrong.DAMAGED),
-        (STORED.replace(b"\n", b"\r\n"), Wrong.VERSION),
+        (STORED.replace(b"\n", b"\r\n"), Wrong.DAMAGED),
         (STORED.replace(b"/v1", b"/v2"), Wrong.VERSION),
         (STORED + b" " * 1024, Wrong.RAW),
         (pointer("stored", 8), Wrong.SIZE),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from lepton_server.accounts import token_digest
 
 from git_lepton.format.coding.codec import RELEASED
 from git_lepton.format.pointer import Pointer
@@ -20,6 +19,7 @@ from git_lepton.transfer.credentials import CredentialChain
 from git_lepton.transfer.network import host_of
 from git_lepton.transfer.patience import Patience
 from git_lepton.transfer.remote_store import RemoteStore
+from lepton_server.accounts import token_digest
 from tests.support.running_server import RunningServer
 from tests.transfer.double_server import Double
 from tests.transfer.weights import noise

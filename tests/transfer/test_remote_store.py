@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import dataclasses
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from git_lepton.format.coding.codec import RELEASED
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.git.repository import GitRepository
@@ -24,6 +26,15 @@ from tests.transfer.scripted_server import Answer, Request, ScriptedServer, erro
 from tests.transfer.weights import MIB, add_object, noise
 
 OIDS = [ObjectId(bytes([index]) * 32) for index in range(5)]
+
+
+def test_what_we_say_to_decode_is_what_we_decode() -> None:
+    assert set(remote_store.DECODABLE) == RELEASED
+
+
+def test_what_asks_a_server_needs_no_numpy() -> None:
+    code = "import sys; from git_lepton.transfer import download, remote_store, upload; print('numpy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"
 
 
 def test_lists_are_split_to_the_limits(

@@ -14,6 +14,7 @@ import xxhash
 
 from git_lepton.errors import CorruptData, WrongUse
 from git_lepton.format.coding.frames import Writer, read_frame, write_frame
+from git_lepton.format.coding.memory import reuse_freed_memory
 from git_lepton.format.coding.planes import decode_planes, encode_planes
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import MAX_CHUNK_BYTES
@@ -71,6 +72,8 @@ CODECS: Mapping[int, Codec] = {
     PLANES: Codec("planes", encode_planes, decode_planes),
 }
 RELEASED: frozenset[int] = frozenset(CODECS)
+
+reuse_freed_memory()
 
 
 def encode(

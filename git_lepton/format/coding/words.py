@@ -22,7 +22,6 @@ SIZES = (2, 4, 8)  # of a word, in bytes
 _UNSIGNED: dict[int, numpy.dtype[Any]] = {2: numpy.dtype("<u2"), 4: numpy.dtype("<u4"), 8: numpy.dtype("<u8")}
 _SIGNED: dict[int, numpy.dtype[Any]] = {2: numpy.dtype("<i2"), 4: numpy.dtype("<i4"), 8: numpy.dtype("<i8")}
 _TOP_AND_LOW_7 = numpy.int16(0x807F - 0x10000)
-_COMES_AND_GOES = 31 * 1024 * 1024
 _BLOCK_BYTES = 512 * 1024  # worked on at a time: fits the processor's cache, and large enough that threads seldom wait
 
 
@@ -31,9 +30,6 @@ class _Memory(threading.local):
 
     def __init__(self) -> None:
         self._planes = numpy.empty(0, numpy.uint8)
-        # glibc keeps freed memory for blocks up to the size of the largest that it has seen come and go (at most 32 MiB). Without
-        # this every chunk is decoded into pages that are new to the process, which adds a third to the time.
-        numpy.empty(_COMES_AND_GOES, numpy.uint8)
 
     def planes(self, word: int, count: int) -> Bytes:
         if len(self._planes) < word * count:

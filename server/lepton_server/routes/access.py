@@ -1,4 +1,4 @@
-"""What routes depend on: the repository that a path names, if the caller may do there what the route is for; bodies up to a limit."""
+"""What routes depend on: the repository of a path, if the caller may do there what the route is for; bodies up to a limit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ WritableRepository = Annotated[Repository, Depends(_writable)]
 
 
 def check_codecs(request: Request, repository: Repository) -> None:
-    """Raises Refusal (upgrade_required) for a client that says which codecs it knows, and lacks one that this repository allows."""
+    """Raises Refusal (upgrade_required) for a client that says which codecs it knows and lacks one that is allowed here."""
     told = request.headers.get(CODECS_HEADER)
     if told is None:
         return

@@ -143,7 +143,7 @@ def _ticket(
 
 
 @router.post("/{session}/packs/{pack}/received", status_code=202, response_class=Response)
-def received(pack: str, state: SessionState) -> Response:
+def received(pack: str, _: SessionState) -> Response:
     """For stores to which bytes go without passing here; a pack that came through here is known already."""
     _parsed(PackId, pack)
     return Response(status_code=202)
