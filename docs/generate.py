@@ -42,7 +42,11 @@ def commands() -> str:
 
 def settings() -> str:
     """Each setting, where it is read from, what it may be."""
-    parts = [_MADE, "# Settings\n", "A variable wins over git's configuration. All are read in `git_lepton/settings`, nowhere else.\n"]
+    parts = [
+        _MADE,
+        "# Settings\n",
+        "A variable wins over git's configuration. All are read in `git_lepton/settings`, nowhere else.\n",
+    ]
     for setting in SETTINGS:
         default = f" Default: {setting.default}." if setting.default is not None else ""
         parts.append(f"## {setting.variable or setting.key}\n\n{setting.text}\n\nValue: {_KINDS[setting.kind]}.{default}\n")

@@ -102,7 +102,10 @@ class Weights:
         try:
             code = self._materialise() if self._after_git else 0
             if self._stay and self._trouble:
-                complain(f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}", f"{self._trouble.hint} {_PULL}".strip())
+                complain(
+                    f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}",
+                    f"{self._trouble.hint} {_PULL}".strip(),
+                )
                 code = self._trouble.exit_code
         finally:
             self._workspace.close()

@@ -63,7 +63,7 @@ def test_a_push_whose_weights_are_gone_names_them(world: World, url: str) -> Non
     shutil.rmtree(place / ".git/lepton")
     done = world.run(["git", "push", "origin", "main"], place, fails=True)
     assert NAME in done.stderr.decode()
-    assert world.git(place, "ls-remote", "origin") == ""
+    assert "not found" in world.git(place, "ls-remote", "origin", fails=True)
 
 
 def test_no_verify_through_the_helper_still_uploads(world: World, url: str) -> None:

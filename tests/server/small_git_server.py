@@ -11,6 +11,7 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI, Request, Response
+
 from lepton_server.git_hosting import GitRoot, create_bare
 from lepton_server.http_backend import BackendResponse, backend_environment
 from lepton_server.receiving import PushResponse, Receiver

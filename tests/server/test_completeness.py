@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lepton_server.completeness import MAX_NAMED, Findings, Wrong, check_push, printable
-from lepton_server.git_program import Git
-from lepton_server.pointer_paths import AttributeReader, PushedFile
 
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer
+from lepton_server.completeness import MAX_NAMED, Findings, Wrong, check_push, printable
+from lepton_server.git_program import Git
+from lepton_server.pointer_paths import AttributeReader, PushedFile
 from tests.support.git_sandbox import GitSandbox
 
 

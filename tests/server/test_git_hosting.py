@@ -18,6 +18,9 @@ from pathlib import Path
 
 import psutil
 import pytest
+
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.pointer import Pointer
 from lepton_server import git_hosting, git_program, hook_desk, receive_hook
 from lepton_server.git_hosting import (
     BadRepositoryName,
@@ -31,9 +34,6 @@ from lepton_server.git_hosting import (
 from lepton_server.git_program import Git, GitMissing, git_environment
 from lepton_server.hook_desk import Question, RefMove, open_desk, parse_question
 from lepton_server.http_backend import parse_cgi_head
-
-from git_lepton.format.identifiers import ObjectId
-from git_lepton.format.pointer import Pointer
 from tests.server.small_git_server import SmallGitServer, small_git_server
 from tests.support.git_sandbox import GitSandbox
 

@@ -15,6 +15,10 @@ from pathlib import Path
 
 import psutil
 import pytest
+from sqlalchemy import insert
+
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.pointer import Pointer
 from lepton_server import refs, repositories
 from lepton_server.accounts import caller_by_id, create_token, ensure_account, prepare_tenant
 from lepton_server.app import create_app
@@ -23,10 +27,6 @@ from lepton_server.routes import git
 from lepton_server.services import Services
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import grants, object_links, objects
-from sqlalchemy import insert
-
-from git_lepton.format.identifiers import ObjectId
-from git_lepton.format.pointer import Pointer
 from tests.server.small_git_server import serving
 from tests.support.git_sandbox import GitSandbox
 from tests.support.running_server import RunningServer

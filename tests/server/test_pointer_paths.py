@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from lepton_server.git_program import Git, GitFailed
 from lepton_server.pointer_paths import AttributeReader, UnsoundObject, brought_files
-
 from tests.support.git_sandbox import GitSandbox
 
 PATHS = [

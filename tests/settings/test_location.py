@@ -99,7 +99,8 @@ def test_a_host_that_only_the_tree_names_is_refused_and_the_hint_mends_it(sandbo
     assert not caught.value.location.token_allowed
     sandbox.git("config", "--global", "lepton.trustedHost", "evil.example")
     found = locate(sandbox, GIT_LEPTON_TOKEN="secret")
-    assert (found.origin, found.trusted, found.token_allowed) == ("tree", True, True)
+    assert (found.origin, found.trusted, found.token_allowed) == ("tree", True, False)
+    assert locate(sandbox, GIT_LEPTON_TOKEN="secret", GIT_LEPTON_HOST="evil.example").token_allowed
 
 
 def test_trust_in_the_repositorys_own_config_does_not_count(sandbox: GitSandbox) -> None:

@@ -375,7 +375,7 @@ def test_what_is_not_to_be_found_by_a_stranger_is_asked_for_again_with_a_name(se
 
 def test_threads_that_meet_an_old_token_at_once_ask_the_chain_once(serve: Serve) -> None:
     valid = ["old"]
-    server = serve(lambda request: only(valid[0])(request))  # noqa: PLW0108 - what is valid changes
+    server = serve(lambda request: only(valid[0])(request))
     helper = Helper(["old", "new"], [])
     with Connection(server.url, credentials=CredentialChain(git=GitCredentials(interactive=False, run=helper))) as connection:
         ask(connection)
