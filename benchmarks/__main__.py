@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import subprocess
 import sys
@@ -19,22 +20,21 @@ def main() -> int:
     options = parser.parse_args()
     options.scratch.mkdir(parents=True, exist_ok=True)
     figures = spine.measure(options.scratch, options.rounds)
-    versions = [
-        subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
-        for command in (["git"], ["git", "lfs"])
-    ]
-    print(
-        f"{platform.system()} {platform.machine()}, Python {platform.python_version()}, {', '.join(versions)}; median (min-max) of {options.rounds} rounds\n"
-    )
-    print("| operation | git-lfs s | git-lepton s | ratio | target | largest process, MiB: git-lfs / git-lepton |")
-    print("| --- | --- | --- | --- | --- | --- |")
+    versions = ", ".join(_version(*command) for command in (("git",), ("git", "lfs")))
+    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
+    print(f"{machine}; median (min-max) of {options.rounds} rounds\n")
+    print("| operation | git-lfs s | git-lepton s | ratio | at most | largest process, MiB: git-lfs | git-lepton |")
+    print("| --- | --- | --- | --- | --- | --- | --- |")
     for operation, target in spine.TARGETS.items():
         theirs, ours = figures[operation, "git-lfs"], figures[operation, "git-lepton"]
-        goal = f"{target:.1f}" if target else ""
-        print(
-            f"| {operation} | {theirs.spread} | {ours.spread} | {ours.wall / theirs.wall:.2f} | {goal} | {theirs.memory:.0f} / {ours.memory:.0f} |"
-        )
+        goal = f"{target:.1f}" if target else "-"
+        ratio = f"{ours.wall / theirs.wall:.2f}"
+        print(f"| {operation} | {theirs.spread} | {ours.spread} | {ratio} | {goal} | {theirs.memory:.0f} | {ours.memory:.0f} |")
     return 0
+
+
+def _version(*command: str) -> str:
+    return subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
 
 
 if __name__ == "__main__":

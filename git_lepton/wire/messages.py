@@ -37,7 +37,8 @@ class Account:
 
 @dataclass(frozen=True)
 class RepositoryInfo:
-    """One repository: `kind` is hosted or external, `role` the caller's (reader, writer, maintainer, owner), `codecs` those allowed in it."""
+    """One repository: `kind` is hosted or external, `role` the caller's (reader, writer, maintainer, owner), `codecs` those
+    allowed in it."""
 
     name: str
     kind: str
@@ -186,7 +187,7 @@ def from_json(kind: type[Message], value: object) -> Message:
 
 
 def _read(kind: Any, value: object, where: str) -> Any:
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         if not isinstance(value, dict):
             raise BadMessage(f"{where} should be a JSON object")
         hints = typing.get_type_hints(kind)
