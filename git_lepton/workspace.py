@@ -41,8 +41,10 @@ class Workspace:
     def store(self) -> LocalStore:
         """The local store of this repository; worktrees share it."""
         if self._store is None:
+            from git_lepton.format.coding.memory import reuse_freed_memory
             from git_lepton.store.local_store import LocalStore
 
+            reuse_freed_memory()
             self._store = LocalStore(self.git.common_dir / "lepton")
         return self._store
 

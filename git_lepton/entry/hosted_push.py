@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from git_lepton.entry.terminal import ProgressLine
+from git_lepton.format.coding.memory import reuse_freed_memory
 from git_lepton.settings import Settings
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.progress import SILENT
@@ -25,6 +26,7 @@ def push_hosted(
     git: GitRepository, url: str, wanted: Sequence[tuple[Pointer, str]], tips: Sequence[str], *, show_progress: bool
 ) -> None:
     """Send weights to the repository that also gets the refs, whatever lepton.url says: its server looks nowhere else."""
+    reuse_freed_memory()
     settings = Settings(git)
     store = LocalStore(git.common_dir / "lepton")
     remote = connect(settings.location_of_url(url), settings)

@@ -139,8 +139,9 @@ class RemoteStore:
     def commit(self, session: str) -> UploadState:
         return self._ask("POST", "uploads", session, "commit").message(UploadState)
 
-    def upload_state(self, session: str) -> UploadState:
-        return self._ask("GET", "uploads", session).message(UploadState)
+    def upload_state(self, session: str, wait: float = 0.0) -> UploadState:
+        """How far an upload is; the server may hold its answer back for `wait` seconds while it verifies."""
+        return self._ask("GET", "uploads", f"{session}?wait={wait:g}").message(UploadState)
 
     # Download
 

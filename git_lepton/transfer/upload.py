@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 _SESSIONS = 3  # a session that ends under way, or that lost what it had promised, is followed by another
 _ADDRESSES = 3  # asked for one pack
 _FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 2.0
+_WAIT_S = 2.0  # that the server may hold an answer back: long enough to be quick, short enough to show progress
 _STUCK_S = 600.0  # a verification that does not go on for so long
 
 
@@ -256,13 +257,15 @@ class _Push:
     def _wait_until_verified(self, state: UploadState) -> None:
         delay, moved, told = _FIRST_POLL_S, time.monotonic(), False
         while state.state not in ("done", "failed"):
-            time.sleep(delay)
-            delay = min(2 * delay, _LONGEST_POLL_S)
-            before, state = state, self._remote.upload_state(self._session.session)
+            asked = time.monotonic()
+            before, state = state, self._remote.upload_state(self._session.session, wait=_WAIT_S)
+            if time.monotonic() - asked < delay:  # a server that does not hold its answers back
+                time.sleep(delay)
+                delay = min(2 * delay, _LONGEST_POLL_S)
             moved = moved if state == before else time.monotonic()
             if time.monotonic() - moved > _STUCK_S:
                 raise NetworkTrouble(f"{self._remote.connection.host} does not go on verifying", "Push again later.")
-            if delay == _LONGEST_POLL_S and not told:
+            if not told and state == before:
                 told = True
                 self._progress.note(f"{self._remote.connection.host} is verifying what arrived")
         if state.state == "failed":

@@ -18,6 +18,7 @@ MAX_MANIFESTS = 1_000  # in one request
 MAX_RANGES = 256  # in one request for URLs
 MAX_RANGE_BYTES = 64 * 1024 * 1024
 MAX_TICKETS = 64  # packs announced in one request
+MAX_WAIT_SECONDS = 20  # that the answer about an upload may be held back
 MAX_MANIFEST_BYTES = 512 * 1024 * 1024
 
 MISSING, PENDING, STORED = 0, 1, 2  # one byte a digest, in answers to objects/check and have

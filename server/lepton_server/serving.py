@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from git_lepton.errors import NetworkTrouble, WrongUse
+from git_lepton.format.coding.memory import reuse_freed_memory
 from lepton_server.accounts import create_token, ensure_account, prepare_tenant
 from lepton_server.database import Database
 from lepton_server.disk_store import DiskStore
@@ -80,6 +81,7 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
             if self.started:
                 print(line, flush=True)
 
+    reuse_freed_memory()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)  # a plan makes 100,000 small objects, none of them garbage
     signal.signal(signal.SIGTERM, _leave)  # uvicorn raises the signal again once it has ended well

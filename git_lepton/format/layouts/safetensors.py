@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import codecs
 import json
-import math
 import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -113,8 +112,10 @@ class _Reader:
         self._keys += 1
         if stop - start > MAX_ENTRY_BYTES or self._keys > MAX_KEYS:
             raise _Unsound
-        text: str = json.loads(self._header[start:stop].decode())
-        return text.encode("utf-8", "surrogatepass")
+        name = bytes(self._header[start + 1 : stop - 1])
+        if b"\\" in name:
+            name = json.loads(b'"%s"' % name).encode("utf-8", "surrogatepass")
+        return name
 
     def _text(self) -> tuple[int, int]:
         """Where the quoted text that comes next begins and ends."""
@@ -164,7 +165,7 @@ def _tensor(entry: dict[str, Any]) -> tuple[int, int, str]:
     if not isinstance(dtype, str) or len(offsets) != 2 or offsets[0] > offsets[1]:
         raise _Unsound
     begin, end = offsets
-    if dtype in ELEMENTS and math.prod(shape) * ELEMENTS[dtype].bits != (end - begin) * 8:
+    if dtype in ELEMENTS and _product(shape) * ELEMENTS[dtype].bits != (end - begin) * 8:
         raise _Unsound
     return begin, end, dtype
 
@@ -173,3 +174,14 @@ def _sizes(value: Any) -> list[int]:
     if not isinstance(value, list) or any(type(size) is not int or not 0 <= size <= _MAX_SIZE for size in value):
         raise _Unsound
     return value
+
+
+def _product(sizes: list[int]) -> int:
+    if 0 in sizes:
+        return 0
+    product = 1
+    for size in sizes:
+        product *= size
+        if product > _MAX_SIZE:  # a product of thousands of large numbers would take long
+            raise _Unsound
+    return product

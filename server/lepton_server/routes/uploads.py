@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from typing import Annotated, TypeVar
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
+from starlette.concurrency import run_in_threadpool
 
 from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId, PackId
 from git_lepton.format.manifest import parse_manifest
 from git_lepton.wire.messages import PackOffer, PackOffers, Ticket, Tickets, Upload, UploadState, to_json
-from git_lepton.wire.protocol import API, BINARY, MAX_TICKETS
+from git_lepton.wire.protocol import API, BINARY, MAX_TICKETS, MAX_WAIT_SECONDS
 from lepton_server import repositories, uploads
 from lepton_server.accounts import Caller
 from lepton_server.authentication import RequiredCaller
@@ -22,6 +25,7 @@ from lepton_server.services import Services, ServicesDep
 from lepton_server.transfer_urls import PUT
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"])
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # seconds between looks at an upload that somebody waits for
 Name = TypeVar("Name", bound=Digest)
 
 
@@ -160,8 +164,18 @@ def commit(session: str, state: SessionState, services: ServicesDep) -> JSONResp
 
 
 @router.get("/{session}")
-def state(session: str, _: SessionState, services: ServicesDep) -> UploadState:
-    return _described(services, session)
+async def state(
+    session: str, _: SessionState, services: ServicesDep, wait: Annotated[float, Query(ge=0, le=MAX_WAIT_SECONDS)] = 0
+) -> UploadState:
+    """How far the upload is; held back for up to `wait` seconds while it is being verified."""
+    until = time.monotonic() + wait
+    pause = _FIRST_PAUSE
+    while True:
+        described = await run_in_threadpool(_described, services, session)
+        if described.state != "verifying" or time.monotonic() >= until:
+            return described
+        await asyncio.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
 
 
 def _described(services: Services, session: str) -> UploadState:
