@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from git_lepton.settings.location import StoreLocation
     from git_lepton.store.folder_remote import FolderRemote
     from git_lepton.store.local_store import LocalStore
-    from git_lepton.transfer.download import Downloaded
+    from git_lepton.transfer.download import Announce, Downloaded
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
     from git_lepton.transfer.upload import Uploaded
@@ -57,14 +57,23 @@ class Workspace:
             raise NotAServer(location.folder or Path())
         return self._server(location)
 
-    def fetch(self, pointers: Sequence[Pointer], progress: Progress | None = None, remote: str | None = None) -> Downloaded:
-        """Bring these objects into the local store, durably. Raises WeightsMissing for what the store does not have."""
+    def fetch(
+        self,
+        pointers: Sequence[Pointer],
+        progress: Progress | None = None,
+        remote: str | None = None,
+        announce: Announce | None = None,
+    ) -> Downloaded:
+        """Bring these objects into the local store, durably. Raises WeightsMissing for what the store does not have.
+
+        `announce` may hear of the manifests of what is on its way (see transfer.download).
+        """
         from git_lepton.transfer.download import Downloaded, download
         from git_lepton.transfer.progress import SILENT
 
         location = self.settings.store_location(remote)
         if location.folder is None:
-            return download(self.store, self._server(location), pointers, progress or SILENT)
+            return download(self.store, self._server(location), pointers, progress or SILENT, announce)
         copied = self._folder(location.folder).fetch(self.store, pointers, progress or SILENT)
         return Downloaded(copied.objects, copied.bytes_copied)
 

@@ -235,18 +235,24 @@ class GitRepository(GitProgram):
                 wanted.append((path, blob))
         return list(self.read_small(wanted))
 
-    def new_small_blobs(self, tips: Sequence[str], excluded: Sequence[str] = ()) -> Iterator[SmallBlob]:
-        """The blobs of at most SMALL bytes that these commits reach and the excluded ones do not, each once, with one path.
+    def new_small_blobs(
+        self, tips: Iterable[str], excluded: Sequence[str] = (), *, promised: bool = False
+    ) -> Iterator[SmallBlob]:
+        """The blobs of at most SMALL bytes that these commits (or blobs) reach and the excluded ones do not, each once, with one
+        path.
 
-        Excluded names that are not here are skipped; so are objects that a partial clone left at its promisor (which has them).
+        Excluded names that are not here are skipped; so is all that a partial clone has from its promisor (which has the weights
+        too), or, where that is asked for as well, what the clone has not.
         """
-        known = self._present(excluded)
+        known = self.present(excluded)
         stdin = [f"{tip}\n".encode() for tip in tips] + [f"^{name}\n".encode() for name in known]
-        partial = ("--exclude-promisor-objects",) if self._is_partial() else ()
-        sizes = self.pipeline(("rev-list", "--objects", *partial, "--stdin"), _SIZES, stdin=b"".join(stdin))
+        lacking = ("--missing=allow-any", "--ignore-missing") if promised else ("--exclude-promisor-objects",)
+        command = ("--no-replace-objects", "rev-list", "--objects", *(lacking if self._is_partial() else ()), "--stdin")
+        sizes = self.pipeline(command, _SIZES, stdin=b"".join(stdin))
         yield from self.read_small(_small_only(sizes))
 
-    def _present(self, names: Sequence[str]) -> list[str]:
+    def present(self, names: Sequence[str]) -> list[str]:
+        """Those of these hex names that name an object here."""
         if not names:
             return []
         lines = self.run("cat-file", "--batch-check=%(objectname)", stdin=_one_a_line(names), environment=_NO_FETCH)

@@ -51,7 +51,8 @@ class DamagedChunk(CorruptData):
     """The stored bytes of one chunk or manifest are not those that were written."""
 
     def __init__(self, name: Digest, why: str) -> None:
-        super().__init__(f"the stored bytes of {name} are damaged: {why}", "Run `git lepton fsck`, then `git lepton fetch`.")
+        hint = "Run `git lepton fetch`, then repeat; or, where the file is still whole: git add --renormalize FILE"
+        super().__init__(f"the stored bytes of {name} are damaged: {why}", hint)
         self.name = name
 
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pack import Kind
 from git_lepton.store.chunk_store import DamagedChunk, Pruned, StoreBusy, StoreFull, disk_errors
@@ -50,7 +51,7 @@ def tidy(store: LocalStore) -> None:
     with contextlib.suppress(StoreBusy, StoreFull), disk_errors(store.root), store.gate.removing(patience_s=0):
         store.catalogue.refresh(thoroughly=True)
         known = set(store.catalogue.packs())
-        rewrite(store, [pack for pack in small + orphans if pack in known], partial(_is_named, store))
+        rewrite(store, [pack for pack in small + orphans if pack in known], partial(_is_needed, store))
 
 
 def prune(store: LocalStore, keep: set[ObjectId], older_than_s: float, dry_run: bool) -> Pruned:
@@ -95,20 +96,27 @@ def _is_orphan(pack: PackFile) -> bool:
 
 
 def _wanted(store: LocalStore, objects: set[bytes], chunks: set[bytes]) -> Wanted:
-    """Of a record that is there more than once only the copy stays that the catalogue names."""
 
     def is_wanted(pack: PackFile, ordinal: int) -> bool:
         header = pack.header(ordinal)
         wanted = objects if header[0] == Kind.MANIFEST else chunks
-        return header[_NAME] in wanted and _is_named(store, pack, ordinal)
+        return header[_NAME] in wanted and _is_needed(store, pack, ordinal)
 
     return is_wanted
 
 
-def _is_named(store: LocalStore, pack: PackFile, ordinal: int) -> bool:
+def _is_needed(store: LocalStore, pack: PackFile, ordinal: int) -> bool:
+    """Of a record that is there more than once only the copy stays that the catalogue names, if that is sound."""
     header = pack.header(ordinal)
     look_up = store.catalogue.manifest if header[0] == Kind.MANIFEST else store.catalogue.chunk
-    return look_up(header[_NAME]) == (pack, ordinal)
+    place = look_up(header[_NAME])
+    if place is None or place == (pack, ordinal):
+        return place is not None
+    try:
+        store.payload(pack.record(ordinal).name, *place)
+    except (LeptonError, OSError):
+        return True
+    return False
 
 
 def _garbage_bytes(pack: PackFile, is_wanted: Wanted) -> int:
@@ -200,7 +208,7 @@ class _Output:
             os.close(descriptor)
             self._locks[pack] = None
         with contextlib.suppress(PermissionError):  # Windows: somebody reads it; the next time then
-            pack.path.unlink()
+            pack.remove()
 
     def abandon(self) -> None:
         """Leave the old packs as they are."""

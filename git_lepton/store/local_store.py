@@ -161,12 +161,14 @@ class LocalStore:
         return record, payload
 
     def _other_copy(self, name: Digest, damaged: tuple[PackFile, int]) -> tuple[Record, bytes]:
-        """A sound copy elsewhere. If there is none the record counts as missing from now on, so that it can be added anew."""
-        for place in self.catalogue.copies(name.raw):
-            if place != damaged:
-                with contextlib.suppress(DamagedChunk, FileNotFoundError):
-                    return self.payload(name, *place)
+        """A sound copy elsewhere, or here at a second look. If there is none the record counts as missing from now on, for every
+        process, so that it can be added anew."""
+        for place in [*self.catalogue.copies(name.raw), damaged]:
+            with contextlib.suppress(DamagedChunk, FileNotFoundError):
+                return self.payload(name, *place)
         with self._lock:
+            for pack, ordinal in [*self.catalogue.copies(name.raw), damaged]:
+                pack.note_damage(ordinal)
             self.catalogue.forget(name.raw)
         raise DamagedChunk(name, f"they do not match their checksum (in {damaged[0].path.name})")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from collections.abc import Iterable
@@ -24,22 +25,25 @@ from git_lepton.store.file_lock import is_locked
 from git_lepton.store.open_files import read_at
 
 _BINARY = getattr(os, "O_BINARY", 0)
+_NOTED = ".damaged"  # ends the name of the file beside a pack that tells which of its records are
 _TAIL_BYTES = 64 * 1024  # one read gets the index of nearly every pack
 _STORED_LENGTH = struct.Struct("<4xI80x")
 _GLANCE = struct.Struct("<BxB13x32s40x")  # kind, depth, name
 
 
 class PackFile:
-    """The records of one pack, as last looked at. `end` is where the last of them ends; `sealed`: no more will come."""
+    """The records of one pack, as last looked at. `end` is where the last of them ends; `sealed`: no more will come; `broken`:
+    something stands there, or after it, that no interrupted write leaves."""
 
-    __slots__ = ("_offsets", "damaged", "end", "headers", "mine", "path", "sealed", "size")
+    __slots__ = ("_offsets", "broken", "damaged", "end", "headers", "mine", "path", "sealed", "size")
 
     def __init__(self, path: Path, *, mine: bool = False) -> None:
         self.path = path
         self.mine = mine  # this process appends to it
         self.sealed = False
         self.headers = bytearray()
-        self.damaged: set[int] = set()  # records found to be damaged in a pack whose owner did not seal it
+        self.broken = False
+        self.damaged: set[int] = set()  # records found to be damaged, now or earlier: as if they were not there
         self.end = 0
         self.size = 0
         self._offsets: list[int] = []
@@ -91,16 +95,20 @@ class PackFile:
         descriptor = os.open(self.path, os.O_RDONLY | _BINARY)
         try:
             self.size = os.fstat(descriptor).st_size
-            if (self.end or self._read_head(descriptor)) and not self._read_index(descriptor):
+            has_head = self.end > 0 or self._read_head(descriptor)
+            if not self._read_index(descriptor) and has_head:
                 self._scan(descriptor)
         finally:
             os.close(descriptor)
+        self._read_notes()
 
     def _read_head(self, descriptor: int) -> bool:
         """Whether the file begins as a pack does; one that does not (yet) has no records."""
+        head = read_at(descriptor, len(PACK_HEAD), 0)
         try:
-            check_pack_head(read_at(descriptor, len(PACK_HEAD), 0))
+            check_pack_head(head)
         except BadPack:
+            self.broken = any(head) and not PACK_HEAD.startswith(head)
             return False
         self.end = len(PACK_HEAD)
         return True
@@ -118,8 +126,29 @@ class PackFile:
         index = tail[HEADER_BYTES - needed : -TRAILER_BYTES]
         if end.kind is not Kind.END or len(index) != end.stored_length or xxhash.xxh3_64_intdigest(index) != end.checksum:
             return False
-        self.headers, self.end, self.sealed = bytearray(index), self.size - needed, True
+        self.headers, self.end, self.sealed, self.broken = bytearray(index), self.size - needed, True, False
         return True
+
+    def note_damage(self, ordinal: int) -> None:
+        """From now on this record is as if it were not there, for every process: only so does it come here again. Where the
+        folder cannot be written nobody else learns of it."""
+        self.damaged.add(ordinal)
+        with contextlib.suppress(OSError), self.path.with_suffix(_NOTED).open("ab") as notes:
+            notes.write(b"%d\n" % ordinal)
+
+    def _read_notes(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
+            lines = self.path.with_suffix(_NOTED).read_bytes().splitlines()
+            self.damaged.update(int(line) for line in lines if line.isdigit() and int(line) < len(self))
+
+    def remove(self) -> None:
+        """Take the file away, now that its records are elsewhere. What was not understood of a broken one stays for experts,
+        under a name that is no pack's."""
+        if self.broken:
+            self.path.replace(self.path.with_suffix(".broken"))
+        else:
+            self.path.unlink()
+        self.path.with_suffix(_NOTED).unlink(missing_ok=True)
 
     def _scan(self, descriptor: int) -> None:
         """Take the whole records that follow what is known. After a loss of power the payloads of a pack whose owner is gone
@@ -130,6 +159,7 @@ class PackFile:
             try:
                 record = parse_record(header)
             except BadPack:
+                self.broken = orphan and any(header)
                 return
             after = self.end + HEADER_BYTES + record.stored_length
             if record.kind is Kind.END or after > self.size:

@@ -33,6 +33,8 @@ def problems(store: LocalStore) -> Iterator[Problem]:
 
 def _pack_problems(pack: PackFile) -> Iterator[Problem]:
     """An open pack has no index; what is torn at its end was never promised."""
+    if pack.broken:
+        yield Problem(pack.path.name, "it is damaged: what comes after its first bytes cannot be read")
     if not pack.sealed:
         return
     try:

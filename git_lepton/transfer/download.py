@@ -16,12 +16,16 @@ from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.ranges import PlannedChunk, cut_ranges, read_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
     from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
+
+    Announce = Callable[[Sequence[Manifest]], None]
 
 _MANIFEST_BATCH = 8 * 1024 * 1024  # bytes of manifests in one answer, about
 _SMALLEST_PIECE = 64 * 1024  # as many bytes of a file have one entry in its manifest, at least
@@ -45,8 +49,17 @@ class ObjectsAbsent(WeightsMissing):
         self.objects = objects
 
 
-def download(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], progress: Progress = SILENT) -> Downloaded:
-    """Bring these objects; durable on return. Raises ObjectsAbsent after all others were brought."""
+def download(
+    store: LocalStore,
+    remote: RemoteStore,
+    objects: Sequence[Pointer],
+    progress: Progress = SILENT,
+    announce: Announce | None = None,
+) -> Downloaded:
+    """Bring these objects; durable on return. Raises ObjectsAbsent after all others were brought.
+
+    `announce` hears, before chunks arrive, of the manifests of all that the server has whole.
+    """
     pointers = list({pointer.oid: pointer for pointer in objects}.values())
     with store.pinned(), remote.connection.noting(progress.note):
         manifests = _manifests(store, remote, pointers)
@@ -54,8 +67,10 @@ def download(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer],
         here = lengths.keys() - store.missing(lengths)
         fresh = [m for m in manifests.values() if store.manifest(m.oid) is None or not _is_whole(m, here)]
         planned, lacking = _plan(store, remote, [name for name in lengths if name not in here])
-        received = _fetch(store, remote, planned, progress)
         whole = [manifest for manifest in manifests.values() if not any(entry.chunk in lacking for entry in manifest.entries)]
+        if announce:
+            announce(whole)
+        received = _fetch(store, remote, planned, progress)
         for manifest in whole:
             store.add_manifest(manifest)
         store.sync()

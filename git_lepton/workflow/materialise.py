@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_lepton.errors import LeptonError, WeightsMissing, WrongUse
+from git_lepton.workflow.arriving import ArrivingStore
 from git_lepton.workflow.refresh import NotRefreshed, refresh_index, unnoticed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
-    from git_lepton.format.coding.codec import EncodedChunk
-    from git_lepton.format.identifiers import ChunkId, ObjectId
-    from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
-    from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.progress import Progress
     from git_lepton.workspace import Workspace
 
@@ -69,10 +66,7 @@ def materialise(workspace: Workspace, files: Mapping[str, Pointer], show: Callab
     """
     top = workspace.git.work_tree()
     standing = {path: pointer for path, pointer in files.items() if stands_for(top, path, pointer)}
-    trouble = _bring(workspace, standing.values(), show) if standing else None
-    written, failed = _write_all(workspace.store, top, standing, show) if standing else ([], {})
-    if trouble is not None:
-        failed = {path: trouble if isinstance(error, WeightsMissing) else error for path, error in failed.items()}
+    written, failed = _bring_and_write(workspace, top, standing, show) if standing else ([], {})
     kept = [path for path in files if path not in written and path not in failed]
     try:
         refresh_index(workspace.git, written + unnoticed(workspace.git, {path: files[path] for path in kept}))
@@ -99,34 +93,50 @@ def stands_for(top: Path, path: str, pointer: Pointer) -> bool:
         return False
 
 
-def _bring(workspace: Workspace, pointers: Iterable[Pointer], show: Callable[[str], Progress]) -> LeptonError | None:
-    from git_lepton.workflow.fetch import fetch_weights
-
-    try:
-        fetch_weights(workspace.store, pointers, lambda needed: workspace.fetch(needed, show("Downloading")))
-    except LeptonError as error:
-        return error  # what did come is written all the same
-    return None
-
-
-def _write_all(
-    store: LocalStore, top: Path, files: Mapping[str, Pointer], show: Callable[[str], Progress]
+def _bring_and_write(
+    workspace: Workspace, top: Path, files: Mapping[str, Pointer], show: Callable[[str], Progress]
 ) -> tuple[list[str], dict[str, LeptonError]]:
+    """Fetch what lacks, and write meanwhile what has arrived. What cannot be fetched fails; what did come is written all the same."""
     from concurrent.futures import ThreadPoolExecutor
 
-    _forget_leftovers(store.root)
-    progress = show("Writing")
-    progress.start(sum(pointer.size for pointer in files.values()))
-    counted = _Counted(store, progress)
-    with ThreadPoolExecutor(max(1, min(_MOST_FILES_AT_ONCE, os.cpu_count() or 1))) as pool:
-        outcomes = list(pool.map(lambda item: _write(counted, top, *item), files.items()))
-    progress.finish()
-    written = [path for path, outcome in zip(files, outcomes, strict=True) if outcome is True]
-    failed = {path: outcome for path, outcome in zip(files, outcomes, strict=True) if isinstance(outcome, LeptonError)}
+    from git_lepton.transfer.progress import SILENT
+    from git_lepton.workflow.fetch import lacking
+
+    _forget_leftovers(workspace.store.root)
+    needed = lacking(workspace.store, files.values())
+    store = ArrivingStore(workspace.store, SILENT if needed else show("Writing"))
+    with ThreadPoolExecutor(1) as pool:
+        fetching = pool.submit(_bring, workspace, needed, show, store)
+        outcomes = _write_all(store, top, files)
+        trouble = fetching.result()
+    written = [path for path, outcome in outcomes.items() if outcome is True]
+    failed = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, LeptonError)}
+    if trouble is not None:
+        failed = {path: trouble if isinstance(error, WeightsMissing) else error for path, error in failed.items()}
     return written, failed
 
 
-def _write(store: _Counted, top: Path, path: str, pointer: Pointer) -> bool | LeptonError:
+def _bring(
+    workspace: Workspace, needed: Sequence[Pointer], show: Callable[[str], Progress], store: ArrivingStore
+) -> LeptonError | None:
+    try:
+        if needed:
+            workspace.fetch(needed, show("Downloading"), announce=store.announce)
+    except LeptonError as error:
+        return error
+    finally:
+        store.finish()
+    return None
+
+
+def _write_all(store: ArrivingStore, top: Path, files: Mapping[str, Pointer]) -> dict[str, bool | LeptonError]:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(max(1, min(_MOST_FILES_AT_ONCE, os.cpu_count() or 1))) as pool, store.counting(files.values()):
+        return dict(zip(files, pool.map(lambda item: _write(store, top, *item), files.items()), strict=True))
+
+
+def _write(store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> bool | LeptonError:
     """True if the file is there now, False if something else came to stand at the path meanwhile."""
     from git_lepton.workflow.smudge import CannotWriteFile, write_file
 
@@ -169,31 +179,3 @@ def _forget_leftovers(root: Path) -> None:
         with contextlib.suppress(OSError):  # another process does the same
             if leftover.lstat().st_mtime < time.time() - 86400:
                 leftover.unlink()
-
-
-class _Counted:
-    """A store whose reads show up as progress."""
-
-    def __init__(self, store: LocalStore, progress: Progress) -> None:
-        self.root = store.root
-        self._store, self._progress = store, progress
-
-    def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]:
-        return self._store.missing(names)
-
-    def encoded(self, name: ChunkId) -> EncodedChunk:
-        return self._store.encoded(name)
-
-    def manifests(self) -> Iterator[Manifest]:
-        return self._store.manifests()
-
-    def manifest(self, oid: ObjectId) -> Manifest | None:
-        return self._store.manifest(oid)
-
-    def refresh(self) -> None:
-        self._store.refresh()
-
-    def read(self, name: ChunkId) -> bytes | bytearray:
-        data = self._store.read(name)
-        self._progress.advance(len(data))
-        return data

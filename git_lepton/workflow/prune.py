@@ -6,15 +6,14 @@ checked out, staged, stashed or not yet pushed does not go at all.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer, parse_pointer
-from git_lepton.git.repository import GitRepository, SmallBlob
+from git_lepton.git.held import blobs_in_indexes, heads, noted_objects
+from git_lepton.git.repository import GitRepository
 from git_lepton.store.chunk_store import Pruned
 from git_lepton.workflow.reclaim import SPARED_S
 from git_lepton.workspace import Workspace
@@ -47,37 +46,25 @@ def prune(workspace: Workspace, *, verify_remote: bool = False, dry_run: bool = 
 
 
 def referenced_objects(git: GitRepository) -> set[ObjectId]:
-    """The objects that refs, reflogs, stashes, and HEAD and index of every worktree reach."""
+    """The objects that refs, reflogs, stashes, unfinished merges and the like, and HEAD and index of every worktree reach."""
     return _reached(git, ()) | _in_use(git)
 
 
 def _reached(git: GitRepository, excluded: Sequence[str]) -> set[ObjectId]:
-    """What commits of refs, HEADs and reflogs (the stash is one) reach and the excluded ones do not."""
+    """What commits of refs, HEADs, reflogs (the stash is one) and unfinished operations reach and the excluded ones do not."""
     tips = git.text("rev-list", "--no-walk", "--all", "--reflog").split()
-    return _objects(git.new_small_blobs(tips, excluded)) if tips else set()
+    return _objects(git, [*tips, *git.present(sorted(noted_objects(git)))], excluded)
 
 
 def _in_use(git: GitRepository) -> set[ObjectId]:
-    """What HEAD and index of every worktree hold."""
-    found: set[ObjectId] = set()
-    for folder in _worktrees(git):
-        tree = GitRepository(folder)
-        blobs = tree.small_blobs_in_index()
-        if tree.rev_parse("HEAD") is not None:
-            blobs += tree.small_blobs_in_tree("HEAD")
-        found |= _objects(blobs)
-    return found
+    """What HEAD and index of every worktree hold, at any path: attributes may be about to change."""
+    trees = [f"{commit}^{{tree}}" for commit in heads(git)]
+    return _objects(git, [*trees, *sorted(blobs_in_indexes(git))])
 
 
-def _worktrees(git: GitRepository) -> list[Path]:
-    lines = os.fsdecode(git.run("worktree", "list", "--porcelain")).splitlines()
-    folders = [Path(line.removeprefix("worktree ")) for line in lines if line.startswith("worktree ")]
-    return [folder for folder in folders if folder.is_dir()]
-
-
-def _objects(blobs: Iterable[SmallBlob]) -> set[ObjectId]:
+def _objects(git: GitRepository, tips: Sequence[str], excluded: Sequence[str] = ()) -> set[ObjectId]:
     found = set()
-    for blob in blobs:
+    for blob in git.new_small_blobs(tips, excluded, promised=True) if tips else ():
         try:
             found.add(parse_pointer(blob.data).oid)
         except LeptonError:

@@ -10,7 +10,7 @@ from git_lepton.format.pack import HEADER_BYTES
 from git_lepton.wire.messages import Plan, PlannedPack, RangeRequest
 from lepton_server import names
 from lepton_server.names import Encoding
-from lepton_server.refusals import Refusal, not_found
+from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.tables import chunk_links, encodings, packs
 
@@ -45,11 +45,8 @@ def _entry(encoding: Encoding, ids: dict[int, int], place: dict[bytes, int]) -> 
 
 def readable_range(connection: Connection, repository: Repository, wanted: RangeRequest) -> str:
     """The storage key of the pack that a range lies in, if whole payloads that this repository may read, and the headers between
-    them, are all that it covers. Raises Refusal (range_not_satisfiable, or not_found)."""
-    tiles = _payloads(connection, repository, wanted)
-    if not tiles:
-        raise not_found()
-    for key, spans in tiles.items():
+    them, are all that it covers. Raises Refusal (range_not_satisfiable)."""
+    for key, spans in _payloads(connection, repository, wanted).items():
         if _covered(spans, wanted.start, wanted.end):
             return key
     raise Refusal("range_not_satisfiable", "This range is not one of whole payloads that you may read.", "Ask for a new plan.")

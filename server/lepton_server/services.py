@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -22,6 +23,7 @@ class Services:
     store: ObjectStore
     signer: Signer
     verifier: Verifier
+    closing: threading.Event  # set when the server begins to end: who waits for something, answers
 
     def base_url(self, request: Request) -> str:
         """The server's address as the caller knows it, without a slash at its end."""
@@ -33,7 +35,7 @@ def open_services(settings: ServerSettings) -> Services:
     database = Database(settings.database_file)
     store = DiskStore(settings.pack_root)
     verifier = Verifier(database, store, settings)
-    return Services(settings, database, store, Signer.of_file(settings.secret_file), verifier)
+    return Services(settings, database, store, Signer.of_file(settings.secret_file), verifier, threading.Event())
 
 
 def _services(request: Request) -> Services:

@@ -61,8 +61,9 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
     from lepton_server.app import create_app
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=False,
         log_level="warning",
@@ -80,6 +81,10 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
             await super().startup(sockets)
             if self.started:
                 print(line, flush=True)
+
+        def handle_exit(self, sig: int, frame: Any) -> None:
+            app.state.services.closing.set()
+            super().handle_exit(sig, frame)
 
     reuse_freed_memory()
     gc.freeze()

@@ -79,6 +79,20 @@ def test_a_stopped_server_ends_well_and_the_next_goes_on(tmp_path: Path) -> None
         assert server.log.read_text() == ""  # a terminal on which nothing went wrong shows nothing
 
 
+def test_who_waits_for_a_verification_does_not_hold_the_server_up(tmp_path: Path) -> None:
+    with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/m") as client:
+        session = everything_but_verified(client, big_file(9))
+        client.commit(session)
+        replies: list[httpx.Response] = []
+        waiting = threading.Thread(target=lambda: replies.append(client.ask("GET", "uploads", session, params={"wait": 20})))
+        waiting.start()
+        began = time.monotonic()
+        assert server.stop() == 0
+        waiting.join()
+        assert time.monotonic() - began < 5
+        assert replies[0].status_code == 200
+
+
 def test_a_request_under_way_ends_before_the_server_does(tmp_path: Path) -> None:
     file = weights(random.Random(4).randbytes(200_000))
     pack = make_pack(file.chunks)

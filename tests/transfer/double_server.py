@@ -39,7 +39,7 @@ class Double:
         self.server.__exit__()
 
     def answer(self, request: Request) -> Answer:
-        rest = request.path.removeprefix("/api/v1/repositories/ada/m/")
+        rest = request.path.partition("?")[0].removeprefix("/api/v1/repositories/ada/m/")
         with self.lock:
             for pattern, handler in self.routes:
                 if found := re.fullmatch(pattern, f"{request.method} {rest}"):

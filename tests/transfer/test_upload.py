@@ -198,7 +198,7 @@ def test_the_state_is_asked_for_until_it_is_final(
     pointer = add_object(here, noise(1000, 1))
     remote = connect(double.url)
     states = [UploadState("verifying", done, 3) for done in range(3)] + [UploadState("done", 3, 3)]
-    monkeypatch.setattr(RemoteStore, "upload_state", lambda self, session: states.pop(0))
+    monkeypatch.setattr(RemoteStore, "upload_state", lambda self, session, wait: states.pop(0))
     upload(here, remote, [pointer])
     assert states == []
 

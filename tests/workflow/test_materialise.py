@@ -135,7 +135,7 @@ def test_what_fails_stays_a_pointer_and_the_others_are_written(sandbox: GitSandb
     sandbox.write("absent.bin", absent.encode())
     trouble = NetworkTrouble("nobody is there")
 
-    def fetch(pointers: Sequence[Pointer], progress: Progress) -> None:
+    def fetch(pointers: Sequence[Pointer], progress: Progress, announce: object) -> None:
         assert pointers == [absent]
         raise trouble
 

@@ -172,7 +172,7 @@ async def state(
     pause = _FIRST_PAUSE
     while True:
         described = await run_in_threadpool(_described, services, session)
-        if described.state != "verifying" or time.monotonic() >= until:
+        if described.state != "verifying" or time.monotonic() >= until or services.closing.is_set():
             return described
         await asyncio.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)

@@ -1,0 +1,114 @@
+"""The program `lepton-server`: what it prints, what it refuses, what it leaves in the data folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy import update
+
+from git_lepton.wire.protocol import API
+from lepton_server.serving import open_database
+from lepton_server.tables import schema
+from tests.support.running_server import RunningServer
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "lepton_server.command", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> RunningServer:
+    with RunningServer(tmp_path_factory.mktemp("server")) as running:
+        yield running  # type: ignore[misc]
+
+
+def test_the_first_start_makes_an_admin_whose_token_is_private(server: RunningServer) -> None:
+    account = httpx.get(f"{server.url}{API}/account", headers={"Authorization": f"Bearer {server.admin_token}"})
+    assert account.json() == {"name": "admin", "admin": True}
+    if os.name == "posix":
+        for name in ("admin-token", "transfer-secret"):
+            assert stat.S_IMODE((server.data / name).stat().st_mode) == 0o600
+    database = (server.data / "lepton.sqlite").read_bytes() + (server.data / "lepton.sqlite-wal").read_bytes()
+    assert server.admin_token.encode() not in database
+
+
+def test_the_token_stays_the_same_after_a_restart(tmp_path: Path) -> None:
+    with RunningServer(tmp_path) as first:
+        token = first.admin_token
+        first.restart()
+        assert (first.data / "admin-token").read_text().strip() == token
+        (first.data / "admin-token").unlink()
+        first.restart()
+        assert not (first.data / "admin-token").exists()  # who removed it keeps it elsewhere
+
+
+def test_a_folder_is_served_once(server: RunningServer) -> None:
+    done = run("serve", "--data", str(server.data), "--port", "0")
+    assert done.returncode == 2
+    assert done.stderr.startswith("lepton-server: another lepton-server serves")
+    assert "hint: " in done.stderr
+
+
+def test_a_taken_port(server: RunningServer, tmp_path: Path) -> None:
+    done = run("serve", "--data", str(tmp_path), "--port", server.url.rpartition(":")[2])
+    assert done.returncode == 5
+    assert done.stderr.startswith("lepton-server: nobody can listen at 127.0.0.1:")
+
+
+def test_several_workers_are_refused(tmp_path: Path) -> None:
+    done = run("serve", "--data", str(tmp_path), "--workers", "2")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "one process" in done.stderr
+
+
+def test_data_of_a_newer_server_are_refused(tmp_path: Path) -> None:
+    database = open_database(tmp_path)
+    with database.write() as connection:
+        connection.execute(update(schema).values(version=99))
+    database.close()
+    done = run("serve", "--data", str(tmp_path), "--port", "0")
+    assert done.returncode == 2
+    assert "schema version 99" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_accounts_tokens_and_rights(server: RunningServer) -> None:
+    data = ["--data", str(server.data)]
+    assert run("user", "add", "carol", *data).stdout == ""
+    assert run("user", "add", "Carol", *data).returncode == 2
+    token = run("token", "create", "carol", *data).stdout
+    assert token.endswith("\n")
+    assert token.count("\n") == 1
+    assert run("repo", "create", "team/base", "--external", *data).returncode == 0
+    assert run("grant", "carol", "reader", "team/base", *data).returncode == 0
+    assert run("grant", "carol", "writer", "team/base", *data).returncode == 0
+    described = httpx.get(f"{server.url}{API}/repositories/team/base", headers={"Authorization": f"Bearer {token.strip()}"})
+    assert described.json()["kind"] == "external"
+    assert described.json()["role"] == "writer"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("token", "create", "nobody"),
+        ("user", "add", "a/b"),
+        ("grant", "nobody", "reader", "admin/x"),
+        ("grant", "admin", "king", "admin/x"),
+        ("grant", "admin", "reader", "admin/nothing"),
+        ("repo", "create", "lonely"),
+        ("repo", "create", "a/b.git"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(server: RunningServer, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, "--data", str(server.data))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("lepton-server: ")
+    assert "hint: " in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,163 @@
+"""The rules of encodings in the database: first ones stand, chains stay short and closed, nothing is found where it may not be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, insert, select, update
+
+from lepton_server import ingest, names, repositories
+from lepton_server.accounts import Caller, caller_by_id, ensure_account
+from lepton_server.database import Database
+from lepton_server.ingest import PackRefused, ReceivedPack
+from lepton_server.names import Encoding
+from lepton_server.repositories import Repository
+from lepton_server.serving import open_database
+from lepton_server.tables import chunk_links, encodings, packs, tenants
+
+A, B, C, D, E = (bytes([letter]) * 32 for letter in b"abcde")
+
+
+@dataclass
+class World:
+    """Two people with a repository each, in one transaction that never ends."""
+
+    connection: Connection
+    ann: Caller
+    ben: Caller
+    of_ann: Repository
+    of_ben: Repository
+    packs: int = 0
+
+    def receive(self, caller: Caller, repository: Repository, *chain: tuple[bytes, bytes | None]) -> bool:
+        """A pack of chunks on bases, verified; whether it is of any use."""
+        self.packs += 1
+        row = {"id": self.packs, "tenant": 1, "repository": repository.id, "uploader": caller.account, "name": bytes(32)}
+        row |= {"storage_key": f"key{self.packs}", "size": 1000, "state": "received", "received": 0}
+        self.connection.execute(insert(packs).values(row))
+        pack = ReceivedPack(self.packs, bytes(32), f"key{self.packs}", 1000)
+        found = [
+            Encoding(chunk, pack.id, pack.storage_key, 96 + 100 * place, 10, 20, 0, 0, base, 7)
+            for place, (chunk, base) in enumerate(chain)
+        ]
+        placed, _ = ingest.place_bases(self.connection, caller, repository, found)
+        return ingest.record_pack(self.connection, caller, repository, pack, placed)
+
+    def seen(self, repository: Repository) -> set[bytes]:
+        return set(names.linked(self.connection, repository, [A, B, C, D, E]))
+
+    def encoding(self, chunk: bytes) -> Encoding:
+        return names.in_tenant(self.connection, 1, [chunk])[chunk]
+
+    def check_closed(self) -> None:
+        """Wherever a chunk is linked, its bases are."""
+        for repository in (self.of_ann, self.of_ben):
+            found = names.linked(self.connection, repository, [A, B, C, D, E])
+            assert {encoding.base for encoding in found.values() if encoding.base} <= found.keys()
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = open_database(tmp_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def world(database: Database) -> Iterator[World]:
+    with database.write() as connection:
+        people = [caller_by_id(connection, ensure_account(connection, name)) for name in ("ann", "ben")]
+        theirs = [repositories.create(connection, person, person.name, "models") for person in people]
+        made = World(connection, people[0], people[1], theirs[0], theirs[1])
+        yield made
+        made.check_closed()
+
+
+def test_a_chain_is_counted_by_what_is_stored_here(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    world.receive(world.ann, world.of_ann, (C, B), (D, C))
+    assert [world.encoding(chunk).depth for chunk in (A, B, C, D)] == [0, 1, 2, 3]
+    with pytest.raises(PackRefused) as refused:
+        world.receive(world.ann, world.of_ann, (E, D))
+    assert refused.value.code == "corrupt_data"
+
+
+def test_the_first_encoding_stands(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    before = world.encoding(B)
+    assert world.receive(world.ann, world.of_ann, (B, None)) is False
+    assert world.encoding(B) == before
+    assert world.connection.execute(select(packs.c.id).where(packs.c.id == world.packs)).all() == []
+
+
+def test_a_known_chunk_on_a_base_that_the_sender_may_not_read_becomes_solo(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    assert world.receive(world.ben, world.of_ben, (B, None)) is True
+    assert world.encoding(B).base is None
+    assert world.seen(world.of_ben) == {B}  # and not A, which ben never had
+    assert world.seen(world.of_ann) == {A, B}
+
+
+def test_such_a_chunk_on_a_base_of_ones_own_is_refused(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    with pytest.raises(PackRefused) as refused:
+        world.receive(world.ben, world.of_ben, (C, None), (B, C))
+    assert refused.value.code == "conflict"
+
+
+def test_a_base_that_was_sent_too_may_be_linked(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    assert world.receive(world.ben, world.of_ben, (A, None), (B, None)) is False
+    assert world.seen(world.of_ben) == {A, B}
+    assert world.encoding(B).base == A
+
+
+def test_a_chain_on_a_chunk_that_lies_deep_here_is_shortened(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A), (C, B), (D, C))
+    world.receive(world.ann, world.of_ann, (D, None), (E, D))
+    assert (world.encoding(D).depth, world.encoding(E).depth) == (0, 1)
+
+
+def test_a_foreign_base_that_the_sender_may_read_is_linked(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    change = update(repositories.repositories).where(repositories.repositories.c.id == world.of_ann.id)
+    world.connection.execute(change.values(visibility="internal"))
+    world.receive(world.ben, world.of_ben, (C, B))
+    assert world.seen(world.of_ben) == {A, B, C}
+
+
+def test_an_unreadable_base_is_as_missing_as_none(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None))
+    told = []
+    for base in (A, E):
+        with pytest.raises(PackRefused) as refused:
+            world.receive(world.ben, world.of_ben, (C, base))
+        told.append((refused.value.code, refused.value.message))
+    assert told[0] == told[1]
+
+
+def test_what_is_condemned_is_missing_and_can_be_sent_again(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None))
+    world.connection.execute(update(packs).values(state="condemned"))
+    assert names.resolve(world.connection, world.ann, world.of_ann, [A]) == {}
+    assert world.receive(world.ann, world.of_ann, (A, None)) is True
+    assert world.encoding(A).pack == world.packs
+
+
+def test_nothing_is_found_across_tenants(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None))
+    world.connection.execute(insert(tenants).values(id=2, name="other"))
+    eve = Caller(world.ben.account, "eve", 2, admin=True)
+    foreign = Repository(world.of_ben.id, 2, eve.account, "eve", "models", "hosted", "private", frozenset({0}), None)
+    assert names.resolve(world.connection, eve, foreign, [A]) == {}
+    assert names.resolve(world.connection, eve, world.of_ann, [B]) == {}
+    assert names.in_tenant(world.connection, 2, [A]) == {}
+
+
+def test_every_link_has_an_encoding(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    linked = set(world.connection.execute(select(chunk_links.c.chunk)).scalars())
+    assert linked <= set(world.connection.execute(select(encodings.c.chunk)).scalars())
