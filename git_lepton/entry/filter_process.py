@@ -70,7 +70,7 @@ class FilterProcess:
         content = self._reader.content()
         try:
             if request.command == "clean":
-                self._clean(content)
+                self._clean(request, content)
             else:
                 self._smudge(request, content)
         except (PipeClosed, BadPacket, BadDialogue, BrokenPipeError):
@@ -85,9 +85,12 @@ class FilterProcess:
         content.drain()
         self._writer.write(self._protocol.error())
 
-    def _clean(self, content: Content) -> None:
+    def _clean(self, request: Request, content: Content) -> None:
         head = content.peek(MAX_POINTER_BYTES + 1)
-        text = head if not head or _pointer_in(head) else self._weights.keep(content)
+        if not head or _pointer_in(head):
+            text = head
+        else:
+            text = self._weights.confirm(os.fsdecode(request.pathname), content) or self._weights.keep(content)
         content.drain()
         self._answer(text)
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from git_lepton.format.pointer import Pointer
     from git_lepton.git.pkt_line import Content
+    from git_lepton.workflow.just_written import JustWritten
     from git_lepton.workspace import Workspace
 
 _PULL = "Bring the weights later: git lepton pull"
@@ -31,6 +32,7 @@ class Weights:
         self._out_of_reach = False
         self._after_git: dict[str, Pointer] = {}
         self._stay: set[str] = set()
+        self._just_written: dict[str, JustWritten] | None = None
 
     @property
     def workspace(self) -> Workspace:
@@ -45,6 +47,16 @@ class Weights:
 
         codecs = self.workspace.settings.codecs
         return clean(content, self.workspace.store, RELEASED if codecs is None else codecs)
+
+    def confirm(self, path: str, content: Content) -> bytes | None:
+        """The pointer of a file that our own process has just written, if it still is that; None for any other file."""
+        from git_lepton.workflow.just_written import VARIABLE, confirm, read_list
+
+        if self._just_written is None:
+            place = self.workspace.settings.environment.get(VARIABLE)
+            self._just_written = read_list(place) if place else {}
+        file = self._just_written.get(path)
+        return confirm(file, content) if file else None
 
     def is_large(self, pointer: Pointer) -> bool:
         """Whether git should not hold this file in memory."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import ChunkId, ObjectId
-from git_lepton.format.pack import index_bytes, parse_end
+from git_lepton.format.pack import Kind, index_bytes, parse_end
 from git_lepton.store.chunk_store import Problem
 from git_lepton.store.open_files import read_at
 
@@ -20,6 +20,7 @@ def problems(store: LocalStore) -> Iterator[Problem]:
     """Packs whose index is not sound, chunks that do not decode to what their names say, objects that lack chunks."""
     for pack in store.catalogue.packs():
         yield from _pack_problems(pack)
+        yield from _lost_before(store, pack)
     broken = set()
     for name in store.catalogue.chunk_names():
         try:
@@ -45,6 +46,16 @@ def _pack_problems(pack: PackFile) -> Iterator[Problem]:
         return  # rewritten meanwhile
     except LeptonError as error:
         yield Problem(pack.path.name, error.message)
+
+
+def _lost_before(store: LocalStore, pack: PackFile) -> Iterator[Problem]:
+    """Records that somebody found damaged earlier, if they have not come again. In an open pack they were never promised."""
+    for ordinal in pack.damaged if pack.sealed else ():
+        record = pack.record(ordinal)
+        look_up = store.catalogue.manifest if record.kind == Kind.MANIFEST else store.catalogue.chunk
+        if look_up(record.name.raw) is None:
+            subject = record.name.hex if record.kind == Kind.CHUNK else str(record.name)
+            yield Problem(subject, f"its stored bytes are damaged (in {pack.path.name})")
 
 
 def _object_problems(store: LocalStore, oid: ObjectId, broken: set[bytes]) -> Iterator[Problem]:

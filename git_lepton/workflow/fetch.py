@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from git_lepton.errors import CorruptData
 from git_lepton.format.pointer import NotAPointer, Pointer, parse_pointer
 
 TYPE_CHECKING = False
@@ -47,7 +48,10 @@ def fetch_weights(
 
 
 def _is_whole(store: LocalStore, pointer: Pointer) -> bool:
-    manifest = store.manifest(pointer.oid)
+    try:
+        manifest = store.manifest(pointer.oid)
+    except CorruptData:
+        return False  # the store has noted that: it will be kept when it comes again
     return manifest is not None and not store.missing(entry.chunk for entry in manifest.entries)
 
 

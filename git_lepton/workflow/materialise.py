@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from git_lepton.errors import LeptonError, WeightsMissing, WrongUse
 from git_lepton.workflow.arriving import ArrivingStore
+from git_lepton.workflow.just_written import JustWritten, listed
 from git_lepton.workflow.refresh import NotRefreshed, refresh_index, unnoticed
 
 if TYPE_CHECKING:
@@ -66,13 +67,23 @@ def materialise(workspace: Workspace, files: Mapping[str, Pointer], show: Callab
     """
     top = workspace.git.work_tree()
     standing = {path: pointer for path, pointer in files.items() if stands_for(top, path, pointer)}
-    written, failed = _bring_and_write(workspace, top, standing, show) if standing else ([], {})
+    written, failed = _bring_and_write(workspace, top, standing, show) if standing else ({}, {})
     kept = [path for path in files if path not in written and path not in failed]
+    look = [*written, *unnoticed(workspace.git, {path: files[path] for path in kept})]
     try:
-        refresh_index(workspace.git, written + unnoticed(workspace.git, {path: files[path] for path in kept}))
+        _tell_git(workspace, look, {path: JustWritten(files[path], xxh3) for path, xxh3 in written.items()})
     except NotRefreshed as error:
-        return Materialised(written, kept, failed, error)
-    return Materialised(written, kept, failed, None)
+        return Materialised([*written], kept, failed, error)
+    return Materialised([*written], kept, failed, None)
+
+
+def _tell_git(workspace: Workspace, paths: Sequence[str], written: Mapping[str, JustWritten]) -> None:
+    """Let git look at the files; what we have just written need not be named again. Raises NotRefreshed."""
+    if written:
+        with listed(written, workspace.store.root / "checkout") as variables, contextlib.suppress(NotRefreshed):
+            refresh_index(workspace.git, paths, variables)
+            return
+    refresh_index(workspace.git, paths)
 
 
 def stands_for(top: Path, path: str, pointer: Pointer) -> bool:
@@ -95,7 +106,7 @@ def stands_for(top: Path, path: str, pointer: Pointer) -> bool:
 
 def _bring_and_write(
     workspace: Workspace, top: Path, files: Mapping[str, Pointer], show: Callable[[str], Progress]
-) -> tuple[list[str], dict[str, LeptonError]]:
+) -> tuple[dict[str, str], dict[str, LeptonError]]:
     """Fetch what lacks, and write meanwhile what has arrived. What cannot be fetched fails; what did come is written all the same."""
     from concurrent.futures import ThreadPoolExecutor
 
@@ -109,7 +120,7 @@ def _bring_and_write(
         fetching = pool.submit(_bring, workspace, needed, show, store)
         outcomes = _write_all(store, top, files)
         trouble = fetching.result()
-    written = [path for path, outcome in outcomes.items() if outcome is True]
+    written = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, str)}
     failed = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, LeptonError)}
     if trouble is not None:
         failed = {path: trouble if isinstance(error, WeightsMissing) else error for path, error in failed.items()}
@@ -129,23 +140,23 @@ def _bring(
     return None
 
 
-def _write_all(store: ArrivingStore, top: Path, files: Mapping[str, Pointer]) -> dict[str, bool | LeptonError]:
+def _write_all(store: ArrivingStore, top: Path, files: Mapping[str, Pointer]) -> dict[str, str | LeptonError | None]:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(max(1, min(_MOST_FILES_AT_ONCE, os.cpu_count() or 1))) as pool, store.counting(files.values()):
         return dict(zip(files, pool.map(lambda item: _write(store, top, *item), files.items()), strict=True))
 
 
-def _write(store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> bool | LeptonError:
-    """True if the file is there now, False if something else came to stand at the path meanwhile."""
+def _write(store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> str | LeptonError | None:
+    """The XXH3 of the file that is there now, None if something else came to stand at the path meanwhile."""
     from git_lepton.workflow.smudge import CannotWriteFile, write_file
 
     target = top / path
     ready = _place_beside(target, store.root)
     try:
-        write_file(pointer, store, ready)
+        written = write_file(pointer, store, ready)
         if not stands_for(top, path, pointer):
-            return False
+            return None
         ready.chmod(stat.S_IMODE(target.lstat().st_mode))
         ready.replace(target)
     except LeptonError as error:
@@ -156,7 +167,7 @@ def _write(store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> bool
     finally:
         with contextlib.suppress(OSError):
             ready.unlink()
-    return True
+    return written
 
 
 def _place_beside(target: Path, root: Path) -> Path:

@@ -23,8 +23,10 @@ class NotRefreshed(WrongUse):
     """The files are in place, but git was not told: it takes them for modified until it looks at them."""
 
 
-def refresh_index(git: GitRepository, paths: Iterable[str]) -> None:
+def refresh_index(git: GitRepository, paths: Iterable[str], variables: Mapping[str, str] | None = None) -> None:
     """Let git look at these files again: it cleans each once, and nothing is staged. Raises NotRefreshed.
+
+    `variables` are for the filter process that git starts.
 
     git believes that a file has changed, without a look at it, when its size is not the remembered one; so what it remembers
     of the file (not its content) is blanked first. `git update-index --stdin` would also stage what somebody edits meanwhile.
@@ -38,7 +40,7 @@ def refresh_index(git: GitRepository, paths: Iterable[str]) -> None:
     refresh = ("--literal-pathspecs", "add", "--refresh", "--pathspec-from-file=-", "--pathspec-file-nul")
     try:
         _change_index(git, ("update-index", "-z", "--index-info"), os.fsencode(blank))
-        _change_index(git, refresh, os.fsencode(names))
+        _change_index(git, refresh, os.fsencode(names), variables)
     except GitFailed as error:
         some = " ".join(entry.path for entry in watched[:5]) + (" ..." if len(watched) > 5 else "")
         raise NotRefreshed(
@@ -46,10 +48,12 @@ def refresh_index(git: GitRepository, paths: Iterable[str]) -> None:
         ) from error
 
 
-def _change_index(git: GitRepository, arguments: tuple[str, ...], stdin: bytes) -> None:
+def _change_index(
+    git: GitRepository, arguments: tuple[str, ...], stdin: bytes, variables: Mapping[str, str] | None = None
+) -> None:
     """Run git where it takes the lock of its index, again if somebody else has that just now."""
     for wait in (*_LOCK_WAITS, None):
-        status, _, stderr = git.try_run("-C", str(git.work_tree()), *arguments, stdin=stdin)
+        status, _, stderr = git.try_run("-C", str(git.work_tree()), *arguments, stdin=stdin, environment=dict(variables or {}))
         if status == 0:
             return
         if wait is None or "index.lock" not in stderr:

@@ -108,8 +108,9 @@ def _decoded(manifest: Manifest, store: ChunkStore) -> Generator[bytes | bytearr
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool = False) -> None:
-    """Make `path` the file that the pointer names, all at once: until then it is what it was, and it keeps its mode.
+def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool = False) -> str:
+    """Make `path` the file that the pointer names, all at once: until then it is what it was, and it keeps its mode. Gives the
+    XXH3 (128 bits, in hex) of what was written.
 
     Written beside it under a name that begins with ".git-lepton-". A work tree's files need not be `durably` there: the store
     has them, durably. Raises what `write_object` raises, and CannotWriteFile (disk full, no permission).
@@ -117,7 +118,7 @@ def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
     try:
         with _file_errors(path):
-            _write_new(pointer, store, temporary, durably)
+            written = _write_new(pointer, store, temporary, durably)
             _copy_mode(path, temporary)
             temporary.replace(path)
             if durably:
@@ -128,14 +129,24 @@ def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+    return written
 
 
-def _write_new(pointer: Pointer, store: ChunkStore, path: Path, durably: bool) -> None:
+def _write_new(pointer: Pointer, store: ChunkStore, path: Path, durably: bool) -> str:
+    import xxhash
+
+    written = xxhash.xxh3_128()
     with path.open("xb") as file:
-        write_object(pointer, store, file.write)
+
+        def write(data: bytes | bytearray) -> None:
+            file.write(data)
+            written.update(data)
+
+        write_object(pointer, store, write)
         file.flush()
         if durably:
             os.fsync(file.fileno())
+    return written.hexdigest()
 
 
 def _copy_mode(existing: Path, new: Path) -> None:

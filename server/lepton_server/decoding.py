@@ -20,11 +20,11 @@ Decoded = bytes | bytearray
 
 
 class Decoder:
-    """Decodes on `threads` threads. At most `2 * threads` chunks of one caller are in memory at once, their bases not counted."""
+    """Decodes on `threads` threads. At most `threads + 2` chunks of one caller are in memory at once, their bases not counted."""
 
     def __init__(self, store: ObjectStore, threads: int) -> None:
         self._store = store
-        self._ahead = 2 * threads
+        self._ahead = threads + 2
         self._pool = ThreadPoolExecutor(threads, "decode")
 
     def close(self) -> None:

@@ -46,7 +46,7 @@ def role_of(connection: Connection, caller: Caller | None, repository: Repositor
     return granted or ("reader" if repository.visibility in ("public", "internal") else None)
 
 
-def readable(caller: Caller) -> Select[tuple[int]]:
+def readable(caller: Caller) -> Select[int]:
     """The ids of all repositories in which the caller has a role."""
     within: list[ColumnElement[bool]] = [repositories.c.tenant == caller.tenant]
     if not caller.admin:

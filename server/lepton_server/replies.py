@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -102,6 +103,8 @@ class RequestFrame:
             refusal = _protocol_refusal(scope)
             app = self._app if refusal is None else error_response(refusal, name)
             await app(scope, receive, named)
+        except ClientDisconnect:  # nobody is there to read an answer
+            return
         except Exception:
             _log.exception("request %s: %s %s failed", name, scope["method"], _told(scope["path"]))
             if begun:

@@ -59,6 +59,7 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
     import uvicorn
 
     from lepton_server.app import create_app
+    from lepton_server.http_heads import BoundedHeads
 
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = create_app(settings)
@@ -68,7 +69,7 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
         access_log=False,
         log_level="warning",
         lifespan="on",
-        http="httptools",
+        http=BoundedHeads,
         ws="none",
         server_header=False,
         timeout_graceful_shutdown=_GRACE_SECONDS,

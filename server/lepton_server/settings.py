@@ -25,7 +25,7 @@ class ServerSettings:
     transfer_seconds: int = 900
     max_pack_bytes: int = MAX_PACK_BYTES
     max_manifest_bytes: int = min(MAX_MANIFEST_BYTES, _LARGEST_MANIFEST)
-    decoders: int = min(os.cpu_count() or 1, 16)
+    decoders: int = min(os.cpu_count() or 1, 8)
 
     @property
     def database_file(self) -> Path:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.wire.messages import UploadFailure
@@ -14,7 +14,19 @@ from lepton_server.database import clock, insert_new
 from lepton_server.ingest import ReceivedPack
 from lepton_server.permissions import readable
 from lepton_server.repositories import Repository
-from lepton_server.tables import object_links, objects, packs, upload_failures, upload_manifests, upload_packs, uploads
+from lepton_server.tables import (
+    jobs,
+    leases,
+    object_links,
+    objects,
+    packs,
+    upload_failures,
+    upload_manifests,
+    upload_packs,
+    uploads,
+)
+
+_REMEMBERED_MS = 86_400_000
 
 
 def parties(connection: Connection, upload: str) -> tuple[Repository, Caller]:
@@ -90,8 +102,17 @@ def failures(connection: Connection, upload: str) -> list[UploadFailure]:
     return [UploadFailure(*row) for row in rows]
 
 
+def forget_old(connection: Connection) -> None:
+    """Drop what is known of uploads that ended or expired long ago; what they had verified stays."""
+    long_ago = clock(connection) - _REMEMBERED_MS
+    old = select(uploads.c.id).where(uploads.c.expires < long_ago, uploads.c.state != "verifying")
+    for table in (upload_manifests, upload_failures, upload_packs, leases, jobs):
+        connection.execute(delete(table).where(table.c.upload.in_(old)))
+    connection.execute(delete(uploads).where(uploads.c.id.in_(old)))
+
+
 def end(connection: Connection, upload: str, verified_bytes: int) -> None:
-    """The upload is done, or failed if anything in it did. Its manifests are of no more use."""
+    """The upload is done, or failed if anything in it did."""
     failed = connection.execute(select(upload_failures.c.subject).where(upload_failures.c.upload == upload).limit(1)).first()
     state = "failed" if failed else "done"
     connection.execute(update(uploads).where(uploads.c.id == upload).values(state=state, verified_bytes=verified_bytes))

@@ -22,7 +22,7 @@ from lepton_server.decoding import Decoder
 from lepton_server.ingest import PackRefused, ReceivedPack
 from lepton_server.jobs import Jobs
 from lepton_server.names import Encoding, Found
-from lepton_server.object_store import ObjectStore
+from lepton_server.object_store import ObjectMissing, ObjectStore
 from lepton_server.rebuilding import Rebuild, Rebuilds
 
 _PATIENCE_SECONDS = 2.0  # for a pack that comes out of turn
@@ -150,9 +150,16 @@ class Verification:
             self._refuse(pack, error.code, error.subject, error.message)
         except (CorruptData, WrongUse) as error:
             self._refuse(pack, "corrupt_data", pack.name.hex(), error.message)
+        except ObjectMissing:
+            if self._is_pending(pack):  # or another session of the sender's found it of no use meanwhile
+                self._refuse(pack, "internal_error", pack.name.hex(), "the server has lost this pack; push again")
         else:
             if not useful:
                 self._shop.store.delete(pack.storage_key)
+
+    def _is_pending(self, pack: ReceivedPack) -> bool:
+        with self._shop.database.read() as connection:
+            return any(pending.id == pack.id for pending, _ in upload_records.received_packs(connection, self._upload))
 
     def _take_pack(self, pack: ReceivedPack) -> bool:
         found = ingest.read_pack(self._shop.store, pack, self._repository.codecs)

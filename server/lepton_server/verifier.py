@@ -40,6 +40,8 @@ class Verifier:
         """Go on with what was left. `alone`: no other process uses this database, so whoever held a job is dead."""
         if alone:
             self._shop.jobs.release_all()
+        with self._database.write() as connection:
+            upload_records.forget_old(connection)
         for upload in self._shop.jobs.unfinished():
             self.wake(upload)
         self._threads = [threading.Thread(target=self._work, name=f"verify-{n}", daemon=True) for n in range(_THREADS)]
@@ -130,5 +132,5 @@ class Verifier:
 
     def _forget_idle(self) -> None:
         oldest = time.monotonic() - _IDLE_SECONDS
-        for upload in [name for name, (_, used) in self._open.items() if used < oldest and name not in self._busy]:
+        for upload in [name for name, (_, used) in list(self._open.items()) if used < oldest and name not in self._busy]:
             del self._open[upload]

@@ -20,7 +20,9 @@ class TestDiskStore(ObjectStoreContract):
 
 
 @pytest.mark.parametrize(("number", "kind"), [(errno.ENOSPC, StoreFull), (errno.EDQUOT, StoreFull), (errno.EIO, StoreTrouble)])
-def test_errors_of_the_disk_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]) -> None:
+def test_errors_of_the_disk_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int, kind: type[Exception]
+) -> None:
     store = DiskStore(tmp_path)
     incoming = store.begin(KEY)
 

@@ -17,6 +17,7 @@ from lepton_server.names import Encoding
 from lepton_server.repositories import Repository
 from lepton_server.serving import open_database
 from lepton_server.tables import chunk_links, encodings, packs, tenants
+from lepton_server.tables import repositories as rows
 
 A, B, C, D, E = (bytes([letter]) * 32 for letter in b"abcde")
 
@@ -123,7 +124,7 @@ def test_a_chain_on_a_chunk_that_lies_deep_here_is_shortened(world: World) -> No
 
 def test_a_foreign_base_that_the_sender_may_read_is_linked(world: World) -> None:
     world.receive(world.ann, world.of_ann, (A, None), (B, A))
-    change = update(repositories.repositories).where(repositories.repositories.c.id == world.of_ann.id)
+    change = update(rows).where(rows.c.id == world.of_ann.id)
     world.connection.execute(change.values(visibility="internal"))
     world.receive(world.ben, world.of_ben, (C, B))
     assert world.seen(world.of_ben) == {A, B, C}

@@ -14,7 +14,8 @@ from lepton_server.permissions import GRANTABLE, ROLES, Action, readable, requir
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import VISIBILITIES, Repository
 from lepton_server.serving import open_database
-from lepton_server.tables import grants, tenants
+from lepton_server.tables import grants, redirects, tenants
+from lepton_server.tables import repositories as rows
 
 
 @pytest.fixture
@@ -77,10 +78,10 @@ def test_what_lies_under_ones_own_name_is_ones_own(connection: Connection) -> No
 def test_a_moved_repository_is_found_under_its_old_name(connection: Connection) -> None:
     caller = people(connection)[0]
     mine = repositories.create(connection, caller, "outsider", "old")
-    connection.execute(insert(repositories.redirects).values(owner_folded="outsider", name_folded="old", repository=mine.id))
+    connection.execute(insert(redirects).values(owner_folded="outsider", name_folded="old", repository=mine.id))
     moved = {"name": "new", "folded": "new"}
-    connection.execute(update(repositories.repositories).where(repositories.repositories.c.id == mine.id).values(moved))
+    connection.execute(update(rows).where(rows.c.id == mine.id).values(moved))
     found = repositories.find(connection, "outsider", "old")
     assert found is not None
     assert (found.id, found.name) == (mine.id, "new")
-    assert connection.execute(select(repositories.repositories.c.id)).scalars().all() == [mine.id]
+    assert connection.execute(select(rows.c.id)).scalars().all() == [mine.id]

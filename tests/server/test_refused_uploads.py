@@ -102,7 +102,9 @@ def test_a_file_that_is_not_what_its_name_says(connect: Connect, noise: Noise) -
     assert client.check(wrong, file.oid) == [0, 2]  # the sound one is stored all the same
 
 
-def test_a_refused_pack_is_not_kept_and_its_sound_chunks_are_sent_again(connect: Connect, server: RunningServer, noise: Noise) -> None:
+def test_a_refused_pack_is_not_kept_and_its_sound_chunks_are_sent_again(
+    connect: Connect, server: RunningServer, noise: Noise
+) -> None:
     client = connect()
     file = weights(noise(900), noise(900))
     before = {path.name for path in (server.data / "packs").rglob("*")}
@@ -157,7 +159,11 @@ def test_messages_that_are_none(connect: Connect, noise: Noise) -> None:
     session = client.open()
     refused(client.ask("POST", "uploads", session, "packs", content=b"{"), 400, "bad_request")
     refused(client.ask("POST", "uploads", session, "packs", json={"packs": [{"pack": "x"}]}), 400, "bad_request")
-    refused(client.ask("POST", "uploads", session, "packs", json={"packs": [{"pack": "x", "size": 3, "sequence": 0}]}), 400, "bad_request")
+    refused(
+        client.ask("POST", "uploads", session, "packs", json={"packs": [{"pack": "x", "size": 3, "sequence": 0}]}),
+        400,
+        "bad_request",
+    )
     refused(client.ask("POST", "uploads", session, "have", content=bytes(33)), 400, "bad_request")
     refused(client.ask("POST", "objects", "check", content=bytes(32 * 131_073)), 413, "too_large")
     refused(client.ask("POST", "manifests", "read", content=bytes(32 * 1001)), 413, "too_large")
@@ -173,7 +179,7 @@ def test_an_ended_or_foreign_session_is_gone(connect: Connect, server: RunningSe
     refused(client.ask("GET", "uploads", "0" * 32), 410, "session_gone")
     mine = client.open()
     other = connect(client.name, server.make_user("session-thief"))
-    server.run("grant", "session-thief", "writer", client.name)
+    server.grant("session-thief", "writer", client.name)
     refused(other.ask("GET", "uploads", mine), 410, "session_gone")
     refused(connect("admin/elsewhere").ask("GET", "uploads", mine), 404, "not_found")
 

@@ -40,7 +40,7 @@ def people(server: RunningServer) -> dict[str, str]:
         client.upload(weights(b"shared by all"))
     tokens = {name: server.make_user(name) for name in ("outsider", "reader", "writer", "maintainer")}
     for role in ("reader", "writer", "maintainer"):
-        server.run("grant", role, role, "admin/shared")
+        server.grant(role, role, "admin/shared")
     return tokens
 
 
@@ -131,7 +131,13 @@ def test_a_range_that_covers_a_foreign_chunk_is_refused(connect: Connect, server
     pack, (_, offset, stored, *_rest) = plan["packs"][0]["pack"], plan["entries"][0]
     assert half.urls(pack, offset, offset + stored).status_code == 200
     after = offset + stored
-    for start, end in [(offset, after + 1), (offset, after + 88 + stored), (offset - 88, after), (after + 88, after + 88 + stored), (8, 9)]:
+    for start, end in [
+        (offset, after + 1),
+        (offset, after + 88 + stored),
+        (offset - 88, after),
+        (after + 88, after + 88 + stored),
+        (8, 9),
+    ]:
         reply = half.urls(pack, start, end)
         assert (reply.status_code, reply.json()["error"]["code"]) == (416, "range_not_satisfiable"), (start, end)
 
@@ -187,8 +193,8 @@ def test_rights_that_were_lost_end_a_ticket(connect: Connect, server: RunningSer
     owner = connect()
     owner.open()
     guest = connect(owner.name, server.make_user("short-guest"))
-    server.run("grant", "short-guest", "writer", owner.name)
+    server.grant("short-guest", "writer", owner.name)
     pack = make_pack(weights(noise(100)).chunks)
     ticket = guest.ticket(guest.open(), pack)
-    server.run("grant", "short-guest", "reader", owner.name)
+    server.grant("short-guest", "reader", owner.name)
     assert guest.put(ticket, pack.data).status_code == 403

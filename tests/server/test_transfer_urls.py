@@ -14,7 +14,7 @@ from lepton_server.refusals import Refusal
 from lepton_server.transfer_urls import GET, PUT, Signer
 
 SIGNER = Signer(b"s" * 32)
-TOKEN = SIGNER.sign(GET, {"key": "ab/1", "start": 1}, 60)
+TOKEN = SIGNER.sign(GET, {"key": "ab/1", "start": 1}, 3600)
 
 
 def test_what_was_signed_comes_back() -> None:

@@ -11,7 +11,6 @@ import pytest
 from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD
-from git_lepton.store import compaction
 from git_lepton.store.local_store import LocalStore
 from tests.store.making import chunk_of, manifest_of, pack_files, some_bytes
 
@@ -55,6 +54,7 @@ def test_what_was_found_damaged_is_missing_for_every_process_until_it_is_added_a
             store.read(name(1))
     with LocalStore(root) as store:
         assert store.missing([name(1), name(2)]) == {name(1)}
+        assert name(1).hex in {problem.subject for problem in store.verify()}
         store.add(chunk_of(some_bytes(1)))
         store.sync()
     assert is_whole(root, 1, 2)
@@ -105,8 +105,7 @@ def test_a_pack_that_cannot_be_read_is_set_aside_and_not_removed(root: Path) -> 
 def test_what_follows_a_damaged_header_is_set_aside_too(root: Path) -> None:
     keep(root, 1, 2)
     (pack,) = pack_files(root)
-    first = compaction.HEADER_BYTES if hasattr(compaction, "HEADER_BYTES") else HEADER_BYTES
-    flip(pack, len(PACK_HEAD) + first + len(chunk_of(some_bytes(1)).payload) + 3)
+    flip(pack, len(PACK_HEAD) + HEADER_BYTES + len(chunk_of(some_bytes(1)).payload) + 3)
     flip(pack, -1)
     keep(root, 3)
     assert is_whole(root, 1, 3)

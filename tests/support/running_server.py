@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from lepton_server import administration
+
 _LISTENING = "listening on "
 _START_SECONDS = 60.0
 _STOP_SECONDS = 30.0
@@ -47,8 +49,12 @@ class RunningServer:
 
     def make_user(self, name: str) -> str:
         """A new account; its token."""
-        self.run("user", "add", name)
-        return self.run("token", "create", name)
+        administration.add_user(self.data, name)
+        return administration.new_token(self.data, name)
+
+    def grant(self, name: str, role: str, repository: str) -> None:
+        """From now on this is the account's role in OWNER/REPO."""
+        administration.grant(self.data, name, role, repository)
 
     def run(self, *arguments: str) -> str:
         """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Annotated, Any
 
-from fastapi import Depends, Request
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.types import Message, Receive
 
 from git_lepton.wire.protocol import BINARY, CODECS_HEADER, DIGEST_BYTES, MAX_DIGESTS, split_digests
 from lepton_server import repositories
@@ -14,6 +17,8 @@ from lepton_server.permissions import Action, require
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import ServicesDep
+
+_MESSAGE_BYTES = 1024 * 1024  # of JSON; 256 ranges have some 40,000
 
 
 def _readable(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Repository:
@@ -43,13 +48,39 @@ def check_codecs(request: Request, repository: Repository) -> None:
     told = request.headers.get(CODECS_HEADER)
     if told is None:
         return
-    known = {int(part) for part in told.split(",") if part.strip().isdecimal()}
-    if lacking := sorted(repository.codecs - known):
+    known = {part.strip() for part in told.split(",")}
+    if lacking := [codec for codec in sorted(repository.codecs) if str(codec) not in known]:
         raise Refusal(
             "upgrade_required",
             f"{repository.full_name} holds weights coded in ways that your git-lepton does not know ({lacking}).",
             "Install a newer one: pip install --upgrade git-lepton",
         )
+
+
+class MessageRoute(APIRoute):
+    """A route that FastAPI reads a JSON message for, before anybody asks who sends it: of a bounded length."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            return await handle(Request(request.scope, _at_most(_MESSAGE_BYTES, request.receive)))
+
+        return bounded if self.body_field else handle
+
+
+def _at_most(limit: int, receive: Receive) -> Receive:
+    length = 0
+
+    async def counted() -> Message:
+        nonlocal length
+        message = await receive()
+        length += len(message.get("body", b""))
+        if length > limit:  # FastAPI lets no other kind of error out of here
+            raise HTTPException(413, f"This message has more than {limit} bytes")
+        return message
+
+    return counted
 
 
 def limited_body(most: Callable[[ServicesDep], int]) -> Callable[..., Awaitable[bytes]]:

@@ -12,11 +12,11 @@ from git_lepton.wire.messages import Plan, RangeRequest, RangeRequests, RangeUrl
 from git_lepton.wire.protocol import API, MAX_RANGE_BYTES, MAX_RANGES
 from lepton_server import plans
 from lepton_server.refusals import Refusal
-from lepton_server.routes.access import ReadableRepository, binary_body, names_body
+from lepton_server.routes.access import MessageRoute, ReadableRepository, binary_body, names_body
 from lepton_server.services import ServicesDep
 from lepton_server.transfer_urls import GET
 
-router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["download"])
+router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["download"], route_class=MessageRoute)
 
 
 @router.post("/plan", response_model=Plan, openapi_extra=binary_body("chunk names, 32 bytes each"))

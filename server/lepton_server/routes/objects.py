@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from git_lepton.wire.protocol import API, BINARY, MAX_MANIFESTS, MISSING, PENDING, STORED
 from lepton_server import names
-from lepton_server.database import in_batches
+from lepton_server.database import clock, in_batches
 from lepton_server.routes.access import ReadableRepository, binary_answer, binary_body, names_body
 from lepton_server.services import ServicesDep
 from lepton_server.tables import upload_manifests, uploads
@@ -27,7 +27,8 @@ def check(repository: ReadableRepository, services: ServicesDep, oids: Annotated
     with services.database.read() as connection:
         stored = names.stored_objects(connection, repository, oids)
         coming: set[bytes] = set()
-        unfinished = uploads.c.state.in_(["open", "verifying"]) & (uploads.c.repository == repository.id)
+        alive = uploads.c.state.in_(["open", "verifying"]) & (uploads.c.expires > clock(connection))
+        unfinished = alive & (uploads.c.repository == repository.id)
         query = select(upload_manifests.c.oid).join(uploads, uploads.c.id == upload_manifests.c.upload).where(unfinished)
         for batch in in_batches(oid for oid in oids if oid not in stored):
             coming.update(connection.execute(query.where(upload_manifests.c.oid.in_(batch))).scalars())

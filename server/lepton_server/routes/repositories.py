@@ -14,10 +14,10 @@ from lepton_server.authentication import Caller, OptionalCaller, RequiredCaller
 from lepton_server.permissions import Action, require
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
-from lepton_server.routes.access import ReadableRepository
+from lepton_server.routes.access import MessageRoute, ReadableRepository
 from lepton_server.services import ServicesDep
 
-router = APIRouter(prefix=f"{API}/repositories", tags=["repositories"])
+router = APIRouter(prefix=f"{API}/repositories", tags=["repositories"], route_class=MessageRoute)
 
 
 @router.get("/{owner}/{name}")

@@ -20,11 +20,19 @@ from lepton_server.authentication import RequiredCaller
 from lepton_server.permissions import Action, require
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
-from lepton_server.routes.access import WritableRepository, binary_answer, binary_body, check_codecs, limited_body, names_body
+from lepton_server.routes.access import (
+    MessageRoute,
+    WritableRepository,
+    binary_answer,
+    binary_body,
+    check_codecs,
+    limited_body,
+    names_body,
+)
 from lepton_server.services import Services, ServicesDep
 from lepton_server.transfer_urls import PUT
 
-router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"])
+router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"], route_class=MessageRoute)
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # seconds between looks at an upload that somebody waits for
 Name = TypeVar("Name", bound=Digest)
 
