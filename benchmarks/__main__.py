@@ -10,6 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import figures as figures_alone
 from benchmarks import spine
 
 
@@ -30,6 +31,19 @@ def main() -> int:
         goal = f"{target:.1f}" if target else "-"
         ratio = f"{ours.wall / theirs.wall:.2f}"
         print(f"| {operation} | {theirs.spread} | {ours.spread} | {ratio} | {goal} | {theirs.memory:.0f} | {ours.memory:.0f} |")
+    print()
+    shares = figures_alone.stored_share(options.scratch)
+    bare, greeted = figures_alone.start_up()
+    print("| figure | seen | at most |")
+    print("| --- | --- | --- |")
+    print(f"| MiniLM fp32: share of the raw bytes in the server's packs | {shares['fp32']:.4f} | 0.83 |")
+    print(f"| MiniLM bf16: share of the raw bytes in the server's packs | {shares['bf16']:.4f} | 0.68 |")
+    print(
+        f"| filter answers git's greeting, beyond `python -c pass` ({1000 * bare:.0f} ms) | {1000 * (greeted - bare):.0f} ms | 60 ms |"
+    )
+    print(
+        f"| a push of one commit among 100,000 files finds its pointers | {figures_alone.pointer_scan(options.scratch):.3f} s | 0.5 s |"
+    )
     return 0
 
 

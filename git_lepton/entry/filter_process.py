@@ -99,7 +99,7 @@ class FilterProcess:
         if not head and request.pathname in self._delayed:
             self._answer_delayed(request)
             return
-        pointer = _pointer_in(head)
+        pointer = _pointer_in(_as_git_stores_it(head))
         if pointer is None:
             self._pass_through(content)
             return
@@ -175,6 +175,14 @@ class FilterProcess:
             while data := spool.read(_COPY_BYTES):
                 self._writer.write_content(data)
             self._writer.write(self._protocol.end())
+
+
+def _as_git_stores_it(head: bytes) -> bytes:
+    """Before git asks for a smudge it changes line ends, where an attribute after ours turned that on again. It does so to the
+    pointer, never to the weights."""
+    from git_lepton.format.pointer import claims_to_be_pointer
+
+    return head.replace(b"\r\n", b"\n") if claims_to_be_pointer(head) else head
 
 
 def _pointer_in(head: bytes) -> Pointer | None:

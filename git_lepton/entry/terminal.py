@@ -13,6 +13,7 @@ from git_lepton.settings import Settings
 
 _REDRAW_SECONDS = 0.1
 _QUIET_SECONDS = 5.0  # where nobody watches a line move, transfers shorter than this say nothing
+_WORTH_TELLING = 1.0  # seconds from which on a transfer that was watched leaves a line behind
 _RATE_WINDOW = 0.25  # seconds over which the rate is averaged first; longer memory comes from smoothing
 _SMOOTHING = 0.15
 
@@ -43,6 +44,11 @@ def human_bytes(count: float) -> str:
             break
         count /= 1000
     return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 object`, `2 objects`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
 
 def human_seconds(seconds: float) -> str:
@@ -98,12 +104,14 @@ class ProgressLine:
             self._stream.flush()
 
     def finish(self) -> None:
-        """The transfer is over: the line disappears, and where none was drawn a long transfer says that it is done."""
+        """The transfer is over: the line disappears, and a long one says that it is done, on a terminal only if it came to its
+        end."""
         with self._lock:
             seconds = self._clock() - self._began
             if self._live:
                 self._draw("")
-            elif self._total and seconds >= _QUIET_SECONDS:
+            told = seconds >= _WORTH_TELLING and self._done >= self._total if self._live else seconds >= _QUIET_SECONDS
+            if self._total and told:
                 rate = human_bytes(self._done / seconds)
                 self._stream.write(f"{self._verb}: {human_bytes(self._done)} in {human_seconds(seconds)} ({rate}/s)\n")
                 self._stream.flush()
@@ -121,7 +129,7 @@ class ProgressLine:
         rate = self._rate or self._done / max(now - self._began, 1e-9)
         if now - self._began < 2 * _RATE_WINDOW or rate <= 0:
             return text
-        return f"{text}, {human_bytes(rate)}/s, {human_seconds((self._total - self._done) / rate)} left"
+        return f"{text}, {human_bytes(rate)}/s, {human_seconds(max(1.0, (self._total - self._done) / rate))} left"
 
     def _draw(self, text: str) -> None:
         columns = shutil.get_terminal_size().columns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import xxhash
@@ -55,22 +56,48 @@ class Manifest:
         return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))
 
 
-def parse_manifest(data: bytes) -> Manifest:
-    """The manifest these bytes are; `encode` gives them back. Raises BadManifest or UnknownManifestVersion."""
+@dataclass(frozen=True, slots=True)
+class ManifestHead:
+    """What a manifest says before its chunks: the object and its size in bytes."""
+
+    oid: ObjectId
+    size: int
+
+
+def check_manifest(data: bytes) -> ManifestHead:
+    """The head of a manifest, all of which is as sound as `parse_manifest` wants it; no object is made for any of its chunks.
+
+    Raises BadManifest or UnknownManifestVersion.
+    """
     if len(data) < _HEAD.size + _ENTRY.size + _CHECK.size or data[:4] != _MAGIC:
         raise BadManifest("these bytes are not a manifest")
     if data[4] != _VERSION:
         raise UnknownManifestVersion(
             f"this manifest has version {data[4]}; this git-lepton knows {_VERSION}", "Install a newer git-lepton."
         )
-    _, _, oid, size, count = _HEAD.unpack_from(data)
-    end = _HEAD.size + count * _ENTRY.size
+    _, _, name, size, count = _HEAD.unpack_from(data)
+    oid, end = ObjectId(name), _HEAD.size + count * _ENTRY.size
     if len(data) != end + _CHECK.size:
         raise BadManifest("this manifest is cut short or too long")
-    if _CHECK.unpack_from(data, end)[0] != xxhash.xxh3_64_intdigest(data[:end]):
+    if _CHECK.unpack_from(data, end)[0] != xxhash.xxh3_64_intdigest(memoryview(data)[:end]):
         raise BadManifest("this manifest is damaged: its checksum does not match")
-    pairs = _ENTRY.iter_unpack(data[_HEAD.size : end])
-    manifest = Manifest(ObjectId(oid), size, tuple(ManifestEntry(ChunkId(chunk), length) for chunk, length in pairs))
-    if manifest.encode() != data:
+    if _HEAD.pack(_MAGIC, _VERSION, name, size, count) != data[: _HEAD.size]:
         raise BadManifest("this manifest is not in its canonical encoding")
-    return manifest
+    total = 0
+    for _, length in _entries(data):
+        if not 0 < length <= MAX_CHUNK_BYTES:
+            raise BadManifest(f"the manifest of {oid} has a chunk of a length outside 1 to {MAX_CHUNK_BYTES} bytes")
+        total += length
+    if total != size:
+        raise BadManifest(f"the chunks in the manifest of {oid} do not add up to its {size} bytes")
+    return ManifestHead(oid, size)
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """The manifest these bytes are; `encode` gives them back. Raises BadManifest or UnknownManifestVersion."""
+    head = check_manifest(data)
+    return Manifest(head.oid, head.size, tuple(ManifestEntry(ChunkId(chunk), length) for chunk, length in _entries(data)))
+
+
+def _entries(data: bytes) -> Iterator[tuple[bytes, int]]:
+    return _ENTRY.iter_unpack(memoryview(data)[_HEAD.size : -_CHECK.size])

@@ -125,20 +125,26 @@ def index_bytes(trailer: bytes) -> int:
     return HEADER_BYTES + int(_TRAILER.unpack(trailer)[0]) * HEADER_BYTES + TRAILER_BYTES
 
 
-def parse_end(tail: bytes, pack_length: int) -> tuple[PackId, list[tuple[int, Record]]]:
-    """Name of a pack and, for each record, the offset of its payload, out of the pack's last `index_bytes` bytes.
-
-    Raises BadPack unless the index is whole and its lengths fill the pack exactly.
-    """
+def end_name(tail: bytes) -> PackId:
+    """The name that the last `index_bytes` bytes of a pack give it, all of them checked but the records. Raises BadPack."""
     if index_bytes(tail[-TRAILER_BYTES:]) != len(tail):
         raise BadPack("this pack's end is cut short")
     end = parse_record(tail[:HEADER_BYTES])
     index = tail[HEADER_BYTES:-TRAILER_BYTES]
     if end.kind is not Kind.END or end.stored_length != len(index) or end.checksum != xxhash.xxh3_64_intdigest(index):
         raise BadPack("this pack's index is damaged: its checksum does not match")
-    headers = [index[start : start + HEADER_BYTES] for start in range(0, len(index), HEADER_BYTES)]
-    if end_record(headers)[0] != end.name:
+    if end_record([index])[0] != end.name:
         raise BadPack("this pack's name is not that of its records")
+    return PackId(end.name.raw)
+
+
+def parse_end(tail: bytes, pack_length: int) -> tuple[PackId, list[tuple[int, Record]]]:
+    """Name of a pack and, for each record, the offset of its payload, out of the pack's last `index_bytes` bytes.
+
+    Raises BadPack unless the index is whole and its lengths fill the pack exactly.
+    """
+    name, index = end_name(tail), tail[HEADER_BYTES:-TRAILER_BYTES]
+    headers = (index[start : start + HEADER_BYTES] for start in range(0, len(index), HEADER_BYTES))
     records, offset = [], len(PACK_HEAD)
     for record in map(parse_record, headers):
         if record.kind is Kind.END:
@@ -147,4 +153,4 @@ def parse_end(tail: bytes, pack_length: int) -> tuple[PackId, list[tuple[int, Re
         offset += HEADER_BYTES + record.stored_length
     if offset + len(tail) != pack_length:
         raise BadPack("this pack's records do not fill it")
-    return PackId(end.name.raw), records
+    return name, records

@@ -82,7 +82,7 @@ def _hook(workspace: Workspace) -> Finding:
     urls = [url for name in config.subsections("remote") for url in config.all(f"remote.{name}.url")]
     needed = any(not url.startswith(("lepton::", "lepton://")) for url in urls)
     if state == "installed" or not needed:
-        return Finding("pre-push hook", True, state if needed else f"{state}; not needed for these remotes")
+        return Finding("pre-push hook", True, state if needed else f"{state}; not needed, as no remote is an ordinary one")
     fix = 'Add to that hook the line: git lepton pre-push "$@"' if state == FOREIGN_HOOK else "git lepton install"
     return Finding("pre-push hook", False, f"{state}: `git push` to an ordinary remote would leave the weights here", fix)
 
@@ -93,7 +93,7 @@ def _attributes(git: GitRepository) -> Finding:
     if overruled:
         message = f"line-end conversion is on for {overruled[0]}" + (f" and {len(overruled) - 1} more" if overruled[1:] else "")
         return Finding("attributes", False, message, "In .gitattributes move our lines below the line that sets `text`.")
-    return Finding("attributes", True, f"{len(ours)} tracked files")
+    return Finding("attributes", True, f"{len(ours)} tracked file" + ("" if len(ours) == 1 else "s"))
 
 
 def _disk(folder: Path) -> Finding:

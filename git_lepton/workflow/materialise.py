@@ -7,6 +7,7 @@ work. Nothing is written through a symbolic link. Each file changes at once or n
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import time
@@ -149,30 +150,48 @@ def _write_all(store: ArrivingStore, top: Path, files: Mapping[str, Pointer]) ->
 
 def _write(store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> str | LeptonError | None:
     """The XXH3 of the file that is there now, None if something else came to stand at the path meanwhile."""
-    from git_lepton.workflow.smudge import CannotWriteFile, write_file
+    from git_lepton.workflow.smudge import CannotWriteFile
+
+    try:
+        for ready in _places_for(top / path, store.root):
+            with contextlib.suppress(_OtherDisk):
+                return _write_by_way_of(ready, store, top, path, pointer)
+    except LeptonError as error:
+        return error
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        return CannotWriteFile(f"cannot write {path}: {reason}", "Close the programs that use it, then run: git lepton pull")
+    return CannotWriteFile(f"cannot write {path}: it is a disk of its own", "Track a file in a folder of that disk.")
+
+
+class _OtherDisk(Exception):
+    """A file made there cannot be moved to where it belongs."""
+
+
+def _write_by_way_of(ready: Path, store: ArrivingStore, top: Path, path: str, pointer: Pointer) -> str | None:
+    """As `_write`. Raises _OtherDisk, LeptonError, OSError."""
+    from git_lepton.workflow.smudge import write_file
 
     target = top / path
-    ready = _place_beside(target, store.root)
     try:
         written = write_file(pointer, store, ready)
         if not stands_for(top, path, pointer):
             return None
         ready.chmod(stat.S_IMODE(target.lstat().st_mode))
         ready.replace(target)
-    except LeptonError as error:
-        return error
     except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        return CannotWriteFile(f"cannot write {path}: {reason}", "Close the programs that use it, then run: git lepton pull")
+        if error.errno == errno.EXDEV:
+            raise _OtherDisk from error
+        raise
     finally:
         with contextlib.suppress(OSError):
             ready.unlink()
     return written
 
 
-def _place_beside(target: Path, root: Path) -> Path:
-    """Where a file can be made that is to become `target`: in the store's folder if it is on the same disk, since what a killed
-    process leaves there is no untracked file of the work tree, else beside it."""
+def _places_for(target: Path, root: Path) -> list[Path]:
+    """Where a file can be made that is to become `target`: in the store's folder if that seems to be on the same disk, since what
+    a killed process leaves there is no untracked file of the work tree, else (one disk mounted twice is two) beside it."""
     from git_lepton.workflow.smudge import TEMPORARY_PREFIX
 
     name = f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}"
@@ -180,8 +199,8 @@ def _place_beside(target: Path, root: Path) -> Path:
     with contextlib.suppress(OSError):  # whatever is wrong with that folder, there is another
         folder.mkdir(parents=True, exist_ok=True)
         if folder.stat().st_dev == target.parent.stat().st_dev:
-            return folder / name
-    return target.with_name(name)
+            return [folder / name, target.with_name(name)]
+    return [target.with_name(name)]
 
 
 def _forget_leftovers(root: Path) -> None:

@@ -49,7 +49,7 @@ def pointers_to_push(git: GitRepository, tips: Sequence[str], excluded: Sequence
     Raises UnknownPointerVersion for one at a path that is ours.
     """
     found: dict[Pointer, str] = {}
-    for blob in git.new_small_blobs(tips, excluded):
+    for blob in git.new_small_blobs(tips, excluded, promised=True):  # a promisor may be another remote
         try:
             found.setdefault(parse_pointer(blob.data), blob.path)
         except (NotAPointer, BadPointer):

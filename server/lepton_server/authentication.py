@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hmac
+from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
 from sqlalchemy import or_, select, update
+from sqlalchemy.exc import OperationalError
 
 from lepton_server.accounts import Caller, token_digest
 from lepton_server.database import Database, clock
@@ -61,7 +63,8 @@ def _token(authorization: str) -> str:
 
 
 def _note_use(database: Database, token: int) -> None:
-    with database.write() as connection:
+    """A full disk or a busy database is no reason to turn a reader away."""
+    with suppress(OperationalError), database.write() as connection:
         connection.execute(update(tokens).where(tokens.c.id == token).values(last_used=clock(connection)))
 
 

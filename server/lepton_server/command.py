@@ -50,8 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     token = commands.add_parser("token", help="tokens").add_subparsers(required=True, metavar="COMMAND")
     create = token.add_parser("create", parents=[data], help="print a new token of an account, and nothing else")
     create.add_argument("name", metavar="NAME")
-    create.add_argument("--label", default="", help="what it is for")
-    create.add_argument("--days", type=float, help="how long it lasts (default: until it is revoked)")
+    create.add_argument("--label", default="", metavar="TEXT", help="what it is for")
+    create.add_argument("--days", type=number_of_days, metavar="DAYS", help="how long it lasts (default: for ever)")
     create.set_defaults(run=_create_token)
     grant = commands.add_parser("grant", parents=[data], help="give an account a role in a repository")
     grant.add_argument("name", metavar="NAME")
@@ -69,12 +69,38 @@ def _parser() -> argparse.ArgumentParser:
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser], data: argparse.ArgumentParser) -> None:
     serve = commands.add_parser("serve", parents=[data], help="serve a folder")
     serve.add_argument("--host", default="127.0.0.1", help="where to listen (default: this machine only)")
-    serve.add_argument("--port", type=int, default=8417, help="0 takes a free one (default: 8417)")
-    serve.add_argument("--workers", type=int, default=1, help="processes; the embedded database serves one")
+    serve.add_argument("--port", type=port_number, metavar="PORT", default=8417, help="0 takes a free one (default: 8417)")
+    serve.add_argument("--workers", type=int, default=1, metavar="COUNT", help="processes; the embedded database serves one")
     serve.add_argument("--public-url", default="", metavar="URL", help="how clients reach it, where a proxy stands before it")
-    serve.add_argument("--session-seconds", type=int, default=3600, help="after which an unused upload ends (default: 3600)")
-    serve.add_argument("--transfer-seconds", type=int, default=900, help="for which a transfer URL is good (default: 900)")
+    serve.add_argument(
+        "--session-seconds", type=int, metavar="SECONDS", default=3600, help="after which an unused upload ends (default: 3600)"
+    )
+    serve.add_argument(
+        "--transfer-seconds", type=int, metavar="SECONDS", default=900, help="for which a transfer URL is good (default: 900)"
+    )
     serve.set_defaults(run=_serve)
+
+
+def port_number(text: str) -> int:
+    if not 0 <= int(text) <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port; ports are 0 to 65535")
+    return int(text)
+
+
+def number_of_days(text: str) -> float:
+    if not 0 < float(text) <= 36500:
+        raise argparse.ArgumentTypeError(f"a token cannot last {text} days")
+    return float(text)
+
+
+def _data(options: argparse.Namespace) -> Path:
+    """The data folder of a server that has run: accounts in a new one would be nobody's."""
+    from lepton_server.settings import ServerSettings
+
+    folder: Path = options.data
+    if not ServerSettings(folder).database_file.is_file():
+        raise WrongUse(f"no server keeps its data in {folder}", "Check --data; `lepton-server serve --data DIR` makes a new one.")
+    return folder
 
 
 def _serve(options: argparse.Namespace) -> None:
@@ -93,25 +119,25 @@ def _serve(options: argparse.Namespace) -> None:
 def _add_user(options: argparse.Namespace) -> None:
     from lepton_server.administration import add_user
 
-    add_user(options.data, options.name, admin=options.admin)
+    add_user(_data(options), options.name, admin=options.admin)
 
 
 def _create_token(options: argparse.Namespace) -> None:
     from lepton_server.administration import new_token
 
-    print(new_token(options.data, options.name, options.label, options.days))
+    print(new_token(_data(options), options.name, options.label, options.days))
 
 
 def _grant(options: argparse.Namespace) -> None:
     from lepton_server.administration import grant
 
-    grant(options.data, options.name, options.role, options.repository)
+    grant(_data(options), options.name, options.role, options.repository)
 
 
 def _create_repository(options: argparse.Namespace) -> None:
     from lepton_server.administration import create_repository
 
-    create_repository(options.data, options.repository, "external" if options.external else "hosted")
+    create_repository(_data(options), options.repository, "external" if options.external else "hosted")
 
 
 if __name__ == "__main__":

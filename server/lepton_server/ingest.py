@@ -22,6 +22,7 @@ from git_lepton.format.pack import (
     Kind,
     Record,
     check_pack_head,
+    end_name,
     index_bytes,
     parse_end,
 )
@@ -33,6 +34,7 @@ from lepton_server.object_store import ObjectStore
 from lepton_server.repositories import Repository
 from lepton_server.tables import encodings, leases, packs, upload_packs
 
+_MOST_RECORDS = 65_536  # a full pack of the smallest pieces that a writer cuts out of a large region has a thousand
 ReadAt = Callable[[int, int], bytes]
 """Bytes of a pack: start and length."""
 
@@ -47,6 +49,10 @@ class ReceivedPack:
     size: int
 
 
+class TooManyRecords(LeptonError):
+    """A pack of so many tiny chunks that taking it apart would fill this server's memory."""
+
+
 class PackRefused(LeptonError):
     """This pack is not taken, for the sake of `subject` (hex). `code` is one of the protocol's."""
 
@@ -57,8 +63,8 @@ class PackRefused(LeptonError):
 
 
 def pack_name(read: ReadAt, size: int) -> PackId:
-    """The name of a pack, from its end. Raises BadPack or UnknownPackVersion."""
-    return _end(read, size)[0]
+    """The name of a pack, from its end. Raises BadPack, UnknownPackVersion or TooManyRecords."""
+    return end_name(_tail(read, size))
 
 
 def read_pack(store: ObjectStore, pack: ReceivedPack, allowed: frozenset[int]) -> list[Encoding]:
@@ -69,7 +75,7 @@ def read_pack(store: ObjectStore, pack: ReceivedPack, allowed: frozenset[int]) -
 
     check_pack_head(read(0, len(PACK_HEAD)))
     found: Found = {}
-    for offset, record in _end(read, pack.size)[1]:
+    for offset, record in parse_end(_tail(read, pack.size), pack.size)[1]:
         _check_record(record, allowed, read(offset - HEADER_BYTES, HEADER_BYTES))
         found.setdefault(record.name.raw, _encoding(record, offset, pack))
     return list(found.values())
@@ -176,13 +182,15 @@ def _write(connection: Connection, tenant: int, fresh: Iterable[Encoding]) -> No
         connection.execute(insert(encodings), rows)
 
 
-def _end(read: ReadAt, size: int) -> tuple[PackId, list[tuple[int, Record]]]:
+def _tail(read: ReadAt, size: int) -> bytes:
     if size < len(PACK_HEAD) + HEADER_BYTES + TRAILER_BYTES:
         raise BadPack("this pack is too short to be one")
     length = index_bytes(read(size - TRAILER_BYTES, TRAILER_BYTES))
     if length > size - len(PACK_HEAD):
         raise BadPack("this pack's index is longer than the pack")
-    return parse_end(read(size - length, length), size)
+    if length > _MOST_RECORDS * HEADER_BYTES:
+        raise TooManyRecords(f"this pack has more than {_MOST_RECORDS:,} records", "Send smaller packs.")
+    return read(size - length, length)
 
 
 def _check_record(record: Record, allowed: frozenset[int], header: bytes) -> None:

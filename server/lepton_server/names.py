@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, select
+from sqlalchemy import Connection, Select, exists, func, select
 
 from lepton_server.accounts import Caller
 from lepton_server.database import in_batches, insert_new
@@ -91,6 +91,12 @@ def stored_sizes(connection: Connection, repository: Repository, oids: Iterable[
 def manifests(connection: Connection, repository: Repository, oids: Iterable[bytes]) -> dict[bytes, bytes]:
     """Of those objects that are stored in the repository: the manifest."""
     query = select(object_links.c.oid, objects.c.manifest).join(objects, objects.c.id == object_links.c.object)
+    return dict(_of_objects(connection, query, repository, oids))
+
+
+def manifest_lengths(connection: Connection, repository: Repository, oids: Iterable[bytes]) -> dict[bytes, int]:
+    """Of those objects that are stored in the repository: the length of the manifest in bytes."""
+    query = select(object_links.c.oid, func.length(objects.c.manifest)).join(objects, objects.c.id == object_links.c.object)
     return dict(_of_objects(connection, query, repository, oids))
 
 

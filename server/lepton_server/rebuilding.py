@@ -59,6 +59,12 @@ class Rebuild:
         """The names of all its chunks, in file order."""
         return [name for name, _ in _ENTRY.iter_unpack(self.manifest[_HEAD:-8])]
 
+    def windows(self, most: int = 50_000) -> Iterator[set[bytes]]:
+        """The same names, at most so many at a time: a file may have millions."""
+        step = most * _ENTRY.size
+        for start in range(_HEAD, len(self.manifest) - 8, step):
+            yield {name for name, _ in _ENTRY.iter_unpack(self.manifest[start : min(start + step, len(self.manifest) - 8)])}
+
     def _entry(self, index: int) -> tuple[bytes, int]:
         name, length = _ENTRY.unpack_from(self.manifest, _HEAD + index * _ENTRY.size)
         return name, length

@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from git_lepton.errors import CorruptData, LeptonError
 from git_lepton.wire.messages import ErrorBody, ErrorReply, to_json
 from git_lepton.wire.protocol import API, CAPABILITIES, ERRORS, PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
+from lepton_server.ingest import TooManyRecords
 from lepton_server.object_store import StoreFull
 from lepton_server.refusals import Refusal, not_found
 
@@ -45,6 +46,8 @@ def refusal_of(error: Exception) -> Refusal | None:
             return error
         case StoreFull():
             return Refusal("storage_full", error.message, error.hint)
+        case TooManyRecords():
+            return Refusal("too_large", f"{error.message.capitalize()}.", error.hint)
         case CorruptData():
             return Refusal("corrupt_data", error.message, error.hint)
         case RequestValidationError():

@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
-from git_lepton.format.manifest import Manifest
+from git_lepton.format.manifest import Manifest, ManifestHead
 from git_lepton.wire.messages import PackOffer, UploadState
 from git_lepton.wire.protocol import MISSING, STORED
 from lepton_server import names, upload_records
@@ -17,6 +17,8 @@ from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.tables import leases, packs, upload_manifests, upload_packs, uploads
 
+_MANIFESTS_BYTES = 64 * 1024 * 1024  # of one upload, together: its verification keeps them in memory
+_LARGE_MANIFEST_BYTES = 64 * 1024  # smaller ones are not worth adding up
 _TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
 
 
@@ -60,10 +62,20 @@ def have(connection: Connection, caller: Caller, repository: Repository, session
     return bytes(STORED if chunk in found else MISSING for chunk in chunks)
 
 
-def announce(connection: Connection, repository: Repository, session: str, manifest: Manifest, encoded: bytes) -> None:
-    """Note that the session brings this object; nothing to do where the repository has it."""
+def announce(
+    connection: Connection, repository: Repository, session: str, manifest: Manifest | ManifestHead, encoded: bytes
+) -> None:
+    """Note that the session brings this object; nothing to do where the repository has it. Raises Refusal."""
+    if connection.execute(select(uploads.c.state).where(uploads.c.id == session)).scalar_one() != "open":
+        raise session_gone()  # it was committed since the request began: what comes now would be said to be done, and is not
     if names.stored_objects(connection, repository, [manifest.oid.raw]):
         return
+    if len(encoded) > _LARGE_MANIFEST_BYTES:
+        total = select(func.sum(func.length(upload_manifests.c.manifest))).where(upload_manifests.c.upload == session)
+        if (connection.execute(total).scalar_one() or 0) + len(encoded) > _MANIFESTS_BYTES:
+            raise Refusal(
+                "too_large", "The manifests of one upload are too large together.", "Send the files in several uploads."
+            )
     row = {"upload": session, "oid": manifest.oid.raw, "size": manifest.size, "manifest": encoded}
     insert_new(connection, upload_manifests, [row])
 

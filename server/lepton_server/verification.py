@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from itertools import takewhile
 
 from sqlalchemy import Connection
@@ -61,6 +62,11 @@ class Verification:
     def verified_bytes(self) -> int:
         return self._rebuilds.fed_bytes
 
+    @property
+    def held_bytes(self) -> int:
+        """About what this keeps in memory."""
+        return sum(len(rebuild.manifest) for rebuild in list(self._rebuilds)) + 120 * len(self._known)
+
     def step(self) -> float | None:
         """Do the next piece of work. Seconds after which there may be more, or None if only news can bring more."""
         self._go_on()
@@ -107,8 +113,9 @@ class Verification:
                 if upload_records.verified_before(connection, self._caller, oid, rebuild.manifest):
                     rebuild.believe(announced[oid])
                 self._rebuilds.add(rebuild)
-                unknown = set(rebuild.chunks()) - self._known if rebuild.next else set()
-                self._known |= names.resolve(connection, self._caller, self._repository, unknown).keys()
+                for window in rebuild.windows() if rebuild.next else ():
+                    unknown = window - self._known
+                    self._known |= names.resolve(connection, self._caller, self._repository, unknown).keys()
 
     def _feed(self, chunk: bytes, data: bytes | bytearray) -> list[Rebuild]:
         moved = self._rebuilds.feed(chunk, data)
@@ -203,9 +210,8 @@ class Verification:
 
     def _conclude(self, connection: Connection, rebuild: Rebuild) -> None:
         """Make one file visible, or say what is wrong with it."""
-        chunks = set(rebuild.chunks())
-        found = names.resolve(connection, self._caller, self._repository, chunks)
-        lost = next(iter(chunks - found.keys()), None)
+        resolve = partial(names.resolve, connection, self._caller, self._repository)
+        lost = next((chunk for window in rebuild.windows() for chunk in window - resolve(window).keys()), None)
         oid = rebuild.oid
         if lost is not None:
             message = f"chunk {lost.hex()} of {oid} is not stored"
@@ -214,5 +220,7 @@ class Verification:
             message = f"the chunks of {oid} do not give that file"
             upload_records.fail(connection, self._upload, oid.hex, "corrupt_data", message)
         else:
-            names.link(connection, self._repository, names.with_bases(connection, self._repository.tenant, found))
+            for window in rebuild.windows():
+                whole = names.with_bases(connection, self._repository.tenant, resolve(window))
+                names.link(connection, self._repository, whole)
             upload_records.store_object(connection, self._repository, oid, rebuild.manifest)

@@ -19,6 +19,8 @@ _THREADS = 2
 _IDLE_SECONDS = 600.0  # after which what memory holds of an upload goes
 _OTHERS_SECONDS = 5.0  # until we look whether another process has ended
 _TRIES = 6
+_PAUSE_SECONDS = 30.0  # at most, before a failed step is tried again
+_HELD_BYTES = 128 * 1024 * 1024  # by verifications that nobody works at
 
 
 class Verifier:
@@ -113,6 +115,7 @@ class Verifier:
         except Exception:
             return self._trouble(upload)
         self._failed.pop(upload, None)
+        self._make_room()
         return delay
 
     def _trouble(self, upload: str) -> float | None:
@@ -121,14 +124,31 @@ class Verifier:
         self._open.pop(upload, None)
         tries = self._failed[upload] = self._failed.get(upload, 0) + 1
         if tries < _TRIES:
-            return min(float(1 << tries), 30.0)
-        del self._failed[upload]
-        with self._database.write() as connection:
-            upload_records.fail(
-                connection, upload, upload, "internal_error", "the server could not verify this upload; push again"
-            )
-            upload_records.end(connection, upload, 0)
+            return min(float(1 << tries), _PAUSE_SECONDS)
+        return self._give_up(upload)
+
+    def _give_up(self, upload: str) -> float | None:
+        try:
+            with self._database.write() as connection:
+                message = "the server could not verify this upload; push again"
+                upload_records.fail(connection, upload, upload, "internal_error", message)
+                upload_records.end(connection, upload, 0)
+        except Exception:  # a full disk, for one; a thread that ends would verify nothing ever after
+            _log.exception("the end of upload %s could not be noted", upload)
+            return _PAUSE_SECONDS
+        self._failed.pop(upload, None)
         return None
+
+    def _make_room(self) -> None:
+        """Forget verifications that nobody works at, the longest unused first, while they hold too much memory."""
+        idle = sorted((used, name) for name, (_, used) in list(self._open.items()) if name not in self._busy)
+        held = {name: self._open[name][0].held_bytes for _, name in idle if name in self._open}
+        excess = sum(held.values()) - _HELD_BYTES
+        for _, name in idle:
+            if excess <= 0:
+                return
+            self._open.pop(name, None)
+            excess -= held.get(name, 0)
 
     def _forget_idle(self) -> None:
         oldest = time.monotonic() - _IDLE_SECONDS

@@ -79,7 +79,8 @@ def test_a_store_out_of_reach_is_asked_once_and_said_once(
     assert weights.may_stay_pointer("small.bin")
     assert workspace.asked == 1
     assert weights.finish() == kind.exit_code
-    assert capsys.readouterr().err == "git-lepton: 3 files left as pointers: the store is not to be had\nhint: Wait. Bring the weights later: git lepton pull\n"
+    said = "git-lepton: 3 files left as pointers: the store is not to be had\nhint: Wait. Bring the weights later: git lepton pull\n"
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("error", [ManifestMissing(ABSENT.oid), StoreFull("the disk is full", "Make room.")])

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_lepton.entry.terminal import ProgressLine, human_bytes, human_seconds, shows_colours
+from git_lepton.entry.terminal import ProgressLine, counted, human_bytes, human_seconds, shows_colours
 
 
 class Terminal(io.StringIO):
@@ -42,14 +42,37 @@ def run(stream: io.StringIO, seconds: float, *, total: int = 1000_000_000, steps
     line.finish()
 
 
-def test_the_line_has_share_rate_and_time_left_and_goes_away() -> None:
+def test_the_line_has_share_rate_and_time_left_and_leaves_a_sum_behind() -> None:
     stream = Terminal()
     run(stream, 10)
     drawn = stream.getvalue().split("\r")
     middle = next(text for text in drawn if "50 %" in text)
     assert re.fullmatch(r"Downloading: 50 % \(50\d MB of 1\.0 GB\), 100 MB/s, 5 s left *", middle)
-    assert drawn[-1] == ""
+    assert drawn[-1] == "Downloading: 1.0 GB in 10 s (100 MB/s)\n"
     assert drawn[-2].strip() == ""
+
+
+def test_a_short_transfer_and_one_that_broke_off_leave_nothing_behind() -> None:
+    stream, clock = Terminal(), Clock()
+    run(stream, 0.9)
+    line = ProgressLine("Uploading", stream, clock)
+    line.start(1000)
+    clock.now += 30
+    line.advance(500)
+    line.finish()
+    assert "\n" not in stream.getvalue()
+    assert stream.getvalue().split("\r")[-2].strip() == ""
+
+
+def test_time_left_is_never_nothing() -> None:
+    stream = Terminal()
+    run(stream, 10)
+    assert "1 s left" in stream.getvalue()
+    assert ", 0 s left" not in stream.getvalue()
+
+
+def test_counted() -> None:
+    assert [counted(n, "object") for n in (0, 1, 2)] == ["0 objects", "1 object", "2 objects"]
 
 
 def test_it_is_drawn_at_most_ten_times_a_second() -> None:

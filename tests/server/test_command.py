@@ -113,3 +113,17 @@ def test_what_cannot_be_done_is_said_in_a_sentence(server: RunningServer, argume
     assert done.stderr.startswith("lepton-server: ")
     assert "hint: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_accounts_are_made_only_where_a_server_is(tmp_path: Path) -> None:
+    done = run("user", "add", "ada", "--data", str(tmp_path / "mistyped"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "no server keeps its data in" in done.stderr
+    assert not (tmp_path / "mistyped").exists()
+
+
+@pytest.mark.parametrize("arguments", [("serve", "--port", "65536"), ("token", "create", "admin", "--days", "-3")])
+def test_numbers_that_cannot_be_are_refused(tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    done = run(*arguments, "--data", str(tmp_path))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr

@@ -49,9 +49,8 @@ def test_what_was_found_damaged_is_missing_for_every_process_until_it_is_added_a
     keep(root, 1, 2)
     (pack,) = pack_files(root)
     flip(pack, len(PACK_HEAD) + HEADER_BYTES + 9)
-    with LocalStore(root) as store:
-        with pytest.raises(CorruptData):
-            store.read(name(1))
+    with LocalStore(root) as store, pytest.raises(CorruptData):
+        store.read(name(1))
     with LocalStore(root) as store:
         assert store.missing([name(1), name(2)]) == {name(1)}
         assert name(1).hex in {problem.subject for problem in store.verify()}
@@ -67,9 +66,8 @@ def test_a_damaged_manifest_is_missing_until_it_is_added_again(root: Path) -> No
     (pack,) = pack_files(root)
     manifest = manifest_of([some_bytes(1)])
     flip(pack, pack.read_bytes().index(manifest.encode()) + 5)
-    with LocalStore(root) as store:
-        with pytest.raises(CorruptData):
-            store.manifest(manifest.oid)
+    with LocalStore(root) as store, pytest.raises(CorruptData):
+        store.manifest(manifest.oid)
     with LocalStore(root) as store:
         assert store.manifest(manifest.oid) is None
         store.add_manifest(manifest)

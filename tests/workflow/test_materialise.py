@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Sequence
@@ -127,6 +128,25 @@ def test_an_edit_while_the_file_is_being_rebuilt_wins(sandbox: GitSandbox, monke
     assert (done.written, done.kept) == ([], ["a.bin"])
     assert sandbox.read("a.bin") == b"an edit"
     assert not list(sandbox.folder.glob(".git-lepton*"))
+
+
+def test_one_disk_mounted_twice_is_two(sandbox: GitSandbox, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Both say that they are the same disk, and nothing can be moved from one to the other."""
+    data = os.urandom(1000)
+    files = left_as_pointers(sandbox, a=data)
+    move = Path.replace
+
+    def within_a_folder(source: Path, target: Path) -> Path:
+        if source.parent != Path(target).parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        return move(source, target)
+
+    monkeypatch.setattr(Path, "replace", within_a_folder)
+    with open_workspace(sandbox.folder) as workspace:
+        assert materialise(workspace, files, silent).written == ["a.bin"]
+    assert sandbox.read("a.bin") == data
+    assert sandbox.status() == ""
+    assert not list(sandbox.folder.glob(".git-lepton*")) + list(sandbox.folder.glob(".git/lepton/checkout/*"))
 
 
 def test_what_fails_stays_a_pointer_and_the_others_are_written(sandbox: GitSandbox) -> None:

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser
 from git_lepton.entry.materialised import report
-from git_lepton.entry.terminal import progress
+from git_lepton.entry.terminal import progress, say
+from git_lepton.git.configuration import is_configured
 from git_lepton.workflow.checkout import checkout
+from git_lepton.workflow.install import ensure_installed
 from git_lepton.workspace import open_workspace
 
 
@@ -21,5 +23,8 @@ def main(arguments: Sequence[str]) -> int:
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
+        if not is_configured(workspace.git):  # as in pull
+            for sentence in ensure_installed(workspace.git):
+                say(sentence)
         done = checkout(workspace, options.paths, progress, force=options.force)
     return report(done, as_json=options.json)

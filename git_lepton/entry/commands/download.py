@@ -7,7 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import human_bytes, progress, say
+from git_lepton.entry.terminal import counted, human_bytes, progress, say
 from git_lepton.settings import settings_outside
 from git_lepton.workflow.fetch_without_git import fetch_without_git
 
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
         "source", metavar="SOURCE[@REV]", help="https://HOST/OWNER/REPO, at a branch, tag or commit (default HEAD)"
     )
     command.add_argument("paths", nargs="*", metavar="PATH", help="paths, folders or globs; all where none is given")
-    command.add_argument("--to", required=True, metavar="DIR", type=Path)
+    command.add_argument("--to", required=True, metavar="DIR", type=Path, help="the folder; it is made if it is not there")
     add_json(command)
     options = command.parse_args(arguments)
     arrived = fetch_without_git(settings_outside(), options.source, options.to, options.paths, progress)
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
     for path, why in arrived.left_out.items():
         say(f"left out {path}: it is {why}")
     say(
-        f"{arrived.commit[:12]} is in {options.to}: brought {len(arrived.brought)} files ({human_bytes(arrived.bytes_received)} "
-        f"travelled), kept {len(arrived.kept)}"
+        f"{arrived.commit[:12]} is in {options.to}: brought {counted(len(arrived.brought), 'file')} "
+        f"({human_bytes(arrived.bytes_received)} travelled), kept {len(arrived.kept)}"
     )
     return 0

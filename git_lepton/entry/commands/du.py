@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import human_bytes
+from git_lepton.entry.revisions import UnknownRevision
+from git_lepton.entry.terminal import counted, human_bytes
 from git_lepton.workflow.usage import DiskUsage, disk_usage
 from git_lepton.workspace import open_workspace
 
@@ -19,6 +20,8 @@ def main(arguments: Sequence[str]) -> int:
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
+        if options.revision != "HEAD" and workspace.git.rev_parse(f"{options.revision}^{{tree}}") is None:
+            raise UnknownRevision(f"{options.revision!r} is no version of this repository", "git branch -a; git tag")
         usage = disk_usage(workspace, options.revision)
     if options.json:
         print_json(asdict(usage))
@@ -29,7 +32,7 @@ def main(arguments: Sequence[str]) -> int:
 
 def _lines(usage: DiskUsage, revision: str) -> list[str]:
     lines = [
-        f"{human_bytes(usage.local):>8}  local store: {usage.objects} objects in {usage.packs} packs",
+        f"{human_bytes(usage.local):>8}  local store: {counted(usage.objects, 'object')} in {counted(usage.packs, 'pack')}",
         f"{human_bytes(usage.work_tree):>8}  real files of {revision} in the work tree",
         "",
         "    file    unique    stored  path",
@@ -39,5 +42,7 @@ def _lines(usage: DiskUsage, revision: str) -> list[str]:
         lines.append(f"{columns}  {path.path}")
     known = [path for path in usage.paths if path.unique is not None]
     totals = (sum(p.logical for p in usage.paths), sum(p.unique or 0 for p in known), sum(p.stored or 0 for p in known))
-    lines.append("  ".join(f"{human_bytes(n):>8}" for n in totals) + f"  in all; {len(usage.paths) - len(known)} are not here")
+    absent = len(usage.paths) - len(known)
+    rest = f"; {absent} {'is' if absent == 1 else 'are'} not here" if absent else ""
+    lines.append("  ".join(f"{human_bytes(n):>8}" for n in totals) + f"  in all{rest}")
     return lines if usage.paths else lines[:2]

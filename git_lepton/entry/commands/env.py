@@ -34,6 +34,6 @@ def _lines(found: dict[str, Any]) -> Iterator[str]:
         yield f"{section}:"
         for name, value in values.items():
             if section == "settings":
-                yield f"    {name} = {value['value']}  ({value['source']})"
+                yield f"    {name} = {'not set' if value['value'] is None else value['value']}  ({value['source']})"
             elif value not in (None, ""):
                 yield f"    {name}: {value}"

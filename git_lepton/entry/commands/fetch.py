@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.revisions import remote_and_revisions
-from git_lepton.entry.terminal import human_bytes, progress, say
+from git_lepton.entry.terminal import counted, human_bytes, progress, say
 from git_lepton.workflow.fetch import fetch_weights, pointers_of
 from git_lepton.workflow.push import pointers_to_push
 from git_lepton.workspace import open_workspace
@@ -37,5 +37,11 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json({"objects": objects, "bytes_received": size, "known": len(pointers) - objects})
     else:
-        say(f"brought {objects} objects, {human_bytes(size)}" if objects else f"all {len(pointers)} objects are here")
+        say(f"brought {counted(objects, 'object')}, {human_bytes(size)}" if objects else _nothing_to_bring(len(pointers)))
     return 0
+
+
+def _nothing_to_bring(count: int) -> str:
+    if not count:
+        return "nothing to bring: these versions and paths name no weights"
+    return "nothing to bring: " + ("the object is here" if count == 1 else f"all {count} objects are here")

@@ -7,8 +7,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.workflow.verify import Report, check
+from git_lepton.entry.terminal import counted
+from git_lepton.workflow.verify import Kind, Report, check
 from git_lepton.workspace import open_workspace
+
+_HERE = "on this machine"
+_BRING = "`git lepton fetch` brings what HEAD needs, with --all what any version needs."
+_SEND = "`git lepton push --all` sends them, from a machine that has them."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(asdict(report))
     else:
-        where = "on the store" if options.remote is not None else "on this machine"
+        where = "in the store" if options.remote is not None else _HERE
         sys.stdout.write("".join(f"{line}\n" for line in _lines(report, where, pointers_only=options.pointers)))
     return report.exit_code
 
@@ -36,5 +41,8 @@ def main(arguments: Sequence[str]) -> int:
 def _lines(report: Report, where: str, *, pointers_only: bool) -> list[str]:
     lines = [f"{finding.kind}: {finding.subject}: {finding.message}" for finding in report.findings]
     if pointers_only:
-        return [*lines, f"{report.objects} pointers, {len(report.findings)} problems"]
-    return [*lines, f"{report.restorable} of {report.objects} objects can be restored from what is {where}"]
+        return [*lines, f"{counted(report.objects, 'pointer')}, {counted(len(report.findings), 'problem')}"]
+    lines.append(f"{report.restorable} of {counted(report.objects, 'object')} can be restored from what is {where}")
+    if any(finding.kind is Kind.MISSING for finding in report.findings):
+        lines.append(f"hint: {_BRING if where == _HERE else _SEND}")
+    return lines

@@ -10,6 +10,7 @@ from git_lepton.entry.arguments import BadArguments, parser
 from git_lepton.entry.terminal import say
 from git_lepton.git.repository import GitRepository
 from git_lepton.settings import Settings
+from git_lepton.transfer.refusals import LoginNeeded
 from git_lepton.workflow.login import log_in, server_url
 
 
@@ -22,7 +23,12 @@ def main(arguments: Sequence[str]) -> int:
     git = GitRepository()
     settings = Settings(git)
     token = _token(settings, server_url(options.host), from_stdin=options.token_stdin)
-    done = log_in(git, settings, options.host, token)
+    try:
+        done = log_in(git, settings, options.host, token)
+    except LoginNeeded as error:  # whose hint is this very command
+        raise LoginNeeded(
+            error.message, "Whoever runs the server makes one: lepton-server token create NAME --data DIR"
+        ) from error
     if done.new_helper:
         say("there was no credential helper: from now on git keeps this host's token in ~/.git-credentials, readable by you only")
     say(f"logged in to {done.url} as {done.account}")
@@ -33,9 +39,17 @@ def _token(settings: Settings, url: str, *, from_stdin: bool) -> str:
     if from_stdin:
         token = sys.stdin.readline().strip()
     elif settings.interactive:
-        token = getpass(f"Token for {url}: ").strip()
+        token = _typed(url)
     else:
         raise BadArguments("nobody is here to ask for a token", "git lepton login HOST --token-stdin < TOKEN_FILE")
     if not token or not token.isprintable():
         raise BadArguments("that is no token", "A token is one line, as `lepton-server token create NAME` prints it.")
     return token
+
+
+def _typed(url: str) -> str:
+    try:
+        return getpass(f"Token for {url}: ").strip()
+    except EOFError:  # Ctrl-D
+        sys.stderr.write("\n")
+        return ""

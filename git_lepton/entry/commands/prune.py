@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import human_bytes, say
+from git_lepton.entry.terminal import counted, human_bytes, say
 from git_lepton.workflow.prune import prune
 from git_lepton.workspace import open_workspace
 
@@ -31,7 +31,10 @@ def main(arguments: Sequence[str]) -> int:
         print_json({**asdict(result), "dry_run": options.dry_run})
         return 0
     verb = "would free" if options.dry_run else "freed"
-    say(f"{verb} {human_bytes(result.pruned.bytes)}: {result.pruned.objects} objects")
+    freed = f"{verb} {human_bytes(result.pruned.bytes)}: {counted(result.pruned.objects, 'object')}"
+    say(freed if result.pruned.objects else "nothing to forget")
     if result.kept:
-        say(f"{result.kept} pushed objects stay, since the store does not have them")
+        say(
+            f"{counted(result.kept, 'pushed object')} {'stays' if result.kept == 1 else 'stay'}: the store does not have everything"
+        )
     return 0

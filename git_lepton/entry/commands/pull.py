@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser
 from git_lepton.entry.materialised import report
-from git_lepton.entry.terminal import progress
+from git_lepton.entry.terminal import progress, say
+from git_lepton.git.configuration import is_configured
 from git_lepton.workflow.checkout import pointers_in_index
 from git_lepton.workflow.fetch import fetch_weights
+from git_lepton.workflow.install import ensure_installed
 from git_lepton.workflow.materialise import materialise
 from git_lepton.workspace import open_workspace
 
@@ -22,6 +24,9 @@ def main(arguments: Sequence[str]) -> int:
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
+        if not is_configured(workspace.git):  # else git takes the files for changes, and `git commit -a` for ordinary files
+            for sentence in ensure_installed(workspace.git):
+                say(sentence)
         files = pointers_in_index(workspace.git, include=options.include, exclude=options.exclude)
         if options.remote:
             needed = list(dict.fromkeys(files.values()))

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.revisions import remote_and_revisions
-from git_lepton.entry.terminal import human_bytes, progress, say
+from git_lepton.entry.terminal import counted, human_bytes, progress, say
+from git_lepton.git.repository import GitRepository
 from git_lepton.workflow.push import pointers_to_push, push_weights
 from git_lepton.workspace import open_workspace
 
@@ -24,7 +25,7 @@ def main(arguments: Sequence[str]) -> int:
     with open_workspace() as workspace:
         git = workspace.git
         remote, revisions = remote_and_revisions(git, options.names)
-        tips = list(dict.fromkeys(git.refs("refs/heads", "refs/tags").values())) if options.all else revisions or ["HEAD"]
+        tips = list(dict.fromkeys(git.refs("refs/heads", "refs/tags").values())) if options.all else revisions or _head(git)
         wanted = pointers_to_push(git, tips, []) if tips else []
         place = workspace.destination(remote)
         if options.dry_run:
@@ -37,14 +38,27 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json({"objects": objects, "bytes_sent": sent, "known": len(wanted) - objects})
     else:
-        say(f"sent {objects} objects, {human_bytes(sent)}" if objects else f"the store has all {len(wanted)} objects")
+        done = f"sent {counted(objects, 'object')}, {human_bytes(sent)}" if objects else _nothing_to_send(len(wanted))
+        say(done)
     return 0
+
+
+def _head(git: GitRepository) -> list[str]:
+    return ["HEAD"] if git.rev_parse("HEAD") else []  # before the first commit there is nothing to send
+
+
+def _nothing_to_send(count: int) -> str:
+    return (
+        f"nothing to send: the store has {'the object' if count == 1 else f'all {count} objects'}"
+        if count
+        else ("nothing to send: these versions name no weights")
+    )
 
 
 def _report_plan(lacking: Sequence[tuple[object, str]], *, as_json: bool) -> None:
     if as_json:
         print_json([{"path": path, "oid": str(p.oid), "size": p.size} for p, path in lacking])  # type: ignore[attr-defined]
         return
-    say(f"would send {len(lacking)} objects")
+    say(f"would send {counted(len(lacking), 'object')}")
     for _, path in lacking:
         say(f"    {path}")

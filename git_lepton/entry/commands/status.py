@@ -7,17 +7,18 @@ from collections import Counter
 from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import human_bytes
+from git_lepton.entry.terminal import counted, human_bytes
 from git_lepton.errors import WeightsMissing
+from git_lepton.workflow.checkout import NothingTracked
 from git_lepton.workflow.status import FileState, TrackedFile, Unpushed, tracked_files, unpushed
 from git_lepton.workspace import open_workspace
 
-_SENTENCES = {
-    FileState.POINTER: "are still pointers; `git lepton pull` brings their weights",
-    FileState.MODIFIED: "are modified",
-    FileState.DELETED: "are deleted in the work tree",
-    FileState.RAW: "have their bytes in git itself; `git add --renormalize .` mends that",
-    FileState.DAMAGED: "have damaged pointers in git; take them from another commit",
+_HEADINGS = {
+    FileState.POINTER: "pointers; `git lepton pull` brings their weights",
+    FileState.MODIFIED: "modified",
+    FileState.DELETED: "deleted in the work tree",
+    FileState.RAW: "whole in git itself; `git add --renormalize .` and a commit mend that",
+    FileState.DAMAGED: "damaged pointers in git; take the files from another commit",
 }
 
 
@@ -31,6 +32,8 @@ def main(arguments: Sequence[str]) -> int:
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
         files = tracked_files(workspace.git, options.paths)
+        if options.paths and not files:
+            raise NothingTracked(f"no tracked file is at {', '.join(options.paths)}", "git lepton ls-files lists them.")
         waiting = unpushed(workspace)
     if options.json:
         print_json(_as_json(files, waiting))
@@ -42,16 +45,18 @@ def main(arguments: Sequence[str]) -> int:
 def _lines(files: Sequence[TrackedFile], waiting: Unpushed) -> list[str]:
     count = Counter(file.state for file in files)
     size = sum(file.pointer.size for file in files if file.pointer)
-    lines = [f"{len(files)} tracked files, {human_bytes(size)}; {count[FileState.HERE]} of them real and unchanged"]
-    for state, sentence in _SENTENCES.items():
+    whole = f"; {count[FileState.HERE]} real and unchanged" if files else ""
+    lines = [f"{counted(len(files), 'tracked file')}, {human_bytes(size)}{whole}"]
+    for state, heading in _HEADINGS.items():
         if count[state]:
-            lines += ["", f"{count[state]} {sentence}:"]
+            lines += ["", f"{heading}:"]
             lines += [f"    {file.path}" for file in files if file.state is state]
     if count[FileState.SPARSE]:
-        lines += ["", f"{count[FileState.SPARSE]} are left out of the work tree by the sparse checkout"]
+        lines += ["", f"left out of the work tree by the sparse checkout: {counted(count[FileState.SPARSE], 'file')}"]
     if waiting.pointers:
         to = f" to {waiting.remote}" if waiting.remote else ""
-        lines += ["", f"a push{to} would offer {len(waiting.pointers)} objects, {human_bytes(waiting.bytes)} before coding"]
+        objects = counted(len(waiting.pointers), "object")
+        lines += ["", f"a push{to} would offer {objects}, {human_bytes(waiting.bytes)} before coding"]
     return lines
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import say
+from git_lepton.entry.terminal import counted, say
 from git_lepton.git.repository import GitRepository
 from git_lepton.workflow.track import Tracked, patterns_tracked, track
 
@@ -29,6 +29,9 @@ def main(arguments: Sequence[str]) -> int:
         print_json({"tracked": tracked.changed, "raw": tracked.raw})
     else:
         _say(tracked, options.patterns)
+        for pattern in tracked.changed:
+            if not _matches_a_file(git, pattern):
+                say(f"no file here matches {pattern} yet")
     return 0
 
 
@@ -41,9 +44,16 @@ def _list(git: GitRepository, *, as_json: bool) -> int:
     return 0
 
 
+def _matches_a_file(git: GitRepository, pattern: str) -> bool:
+    """Whether a file of this folder, ignored ones apart, has a name that the pattern means."""
+    spec = pattern.removeprefix("/") if "/" in pattern else f"**/{pattern}"
+    return bool(git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f":(glob){spec}"))
+
+
 def _say(tracked: Tracked, patterns: Sequence[str]) -> None:
     for sentence in tracked.sentences:
         say(sentence)
     say(f"tracking {', '.join(tracked.changed)}" if tracked.changed else f"{', '.join(patterns)}: tracked already")
     if tracked.raw:
-        say(f"{len(tracked.raw)} files are in git as they are; to keep them as weights from now on: git add --renormalize .")
+        files = f"{counted(len(tracked.raw), 'file')} {'is' if len(tracked.raw) == 1 else 'are'} in git whole"
+        say(f"{files}; to keep them as weights from the next commit on: git add --renormalize .")

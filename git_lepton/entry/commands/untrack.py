@@ -14,7 +14,7 @@ from git_lepton.workflow.track import untrack
 def main(arguments: Sequence[str]) -> int:
     """Keep files that match the patterns as ordinary files again, from their next `git add` on."""
     command = parser("untrack", "Keep files that match a pattern as ordinary files again, from their next `git add` on.")
-    command.add_argument("patterns", nargs="+", metavar="PATTERN")
+    command.add_argument("patterns", nargs="+", metavar="PATTERN", help="as `git lepton track` lists it")
     add_json(command)
     options = command.parse_args(arguments)
     gone = untrack(GitRepository(), Path.cwd(), options.patterns)
@@ -22,7 +22,11 @@ def main(arguments: Sequence[str]) -> int:
         print_json(gone)
         return 0
     for pattern in options.patterns:
-        say(f"{pattern}: no longer tracked" if pattern in gone else f"{pattern}: was not tracked")
+        names = {
+            pattern.removeprefix("./"),
+            f"{pattern.removeprefix('./').rstrip('/')}/**",
+        }  # a folder's pattern is that of its files
+        say(f"{pattern}: no longer tracked" if names & set(gone) else f"{pattern}: was not tracked")
     if gone:
         say("files that are tracked already become ordinary ones by: git add --renormalize .")
     return 0

@@ -22,15 +22,15 @@ def told(story: Story, sandbox: Sandbox, seconds: float, *, kept: bool) -> str:
         ),
         "",
         f"  In all git-lepton sent {_share(story):.0%} of what git-lfs sends: version 2 shares two layers with version 1,",
-        "  and what is new travels coded as floats, not as text.",
+        "  and what is new travels coded as floats.",
         "",
         *(_kept(story, sandbox) if kept else _gone()),
         "For your own repository:",
         "",
-        "  lepton-server serve --data ~/lepton          a server; prints its address and where the token is",
+        "  lepton-server serve --data ~/lepton          a server; prints its address and a token",
         "  git lepton login http://127.0.0.1:8417       keep the token in git's credential helper",
         "  git lepton track '*.safetensors'             in your repository; then git add, commit, push as ever",
-        "  git remote add store lepton::http://127.0.0.1:8417/admin/NAME && git push store main",
+        "  git remote add store lepton::http://127.0.0.1:8417/admin/NAME && git push store HEAD",
         "",
     ]
     return "\n".join(lines)

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 from fastapi import APIRouter, Response
+from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from git_lepton.wire.protocol import API, BINARY, MAX_MANIFESTS, MISSING, PENDING, STORED
 from lepton_server import names
 from lepton_server.database import clock, in_batches
+from lepton_server.repositories import Repository
 from lepton_server.routes.access import ReadableRepository, binary_answer, binary_body, names_body
-from lepton_server.services import ServicesDep
+from lepton_server.services import Services, ServicesDep
 from lepton_server.tables import upload_manifests, uploads
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["objects"])
+_PART_BYTES = 8 * 1024 * 1024
 
 
 @router.post(
@@ -46,10 +50,27 @@ def read(
     repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body(MAX_MANIFESTS)]
 ) -> Response:
     with services.database.read() as connection:
-        found = names.manifests(connection, repository, oids)
-    framed = (part for oid in oids for part in _framed(found.get(oid, b"")))
-    return Response(b"".join(framed), media_type=BINARY)
+        lengths = names.manifest_lengths(connection, repository, oids)
+    total = sum(4 + lengths.get(oid, 0) for oid in oids)
+    return StreamingResponse(_framed(repository, services, oids, lengths), 200, {"Content-Length": str(total)}, BINARY)
 
 
-def _framed(manifest: bytes) -> tuple[bytes, bytes]:
-    return len(manifest).to_bytes(4, "little"), manifest
+def _framed(repository: Repository, services: Services, oids: list[bytes], lengths: dict[bytes, int]) -> Iterator[bytes]:
+    """The answer in parts, each of one large manifest or many small ones: all together may be too much for memory."""
+    for group in _groups(oids, lengths):
+        with services.database.read() as connection:
+            found = names.manifests(connection, repository, group)
+        yield b"".join(part for oid in group for part in (lengths.get(oid, 0).to_bytes(4, "little"), found.get(oid, b"")))
+
+
+def _groups(oids: list[bytes], lengths: dict[bytes, int]) -> Iterator[list[bytes]]:
+    group: list[bytes] = []
+    held = 0
+    for oid in oids:
+        if group and held + lengths.get(oid, 0) > _PART_BYTES:
+            yield group
+            group, held = [], 0
+        group.append(oid)
+        held += lengths.get(oid, 0)
+    if group:
+        yield group

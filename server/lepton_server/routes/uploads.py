@@ -11,7 +11,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId, PackId
-from git_lepton.format.manifest import parse_manifest
+from git_lepton.format.manifest import check_manifest
 from git_lepton.wire.messages import PackOffer, PackOffers, Ticket, Tickets, Upload, UploadState, to_json
 from git_lepton.wire.protocol import API, BINARY, MAX_TICKETS, MAX_WAIT_SECONDS
 from lepton_server import repositories, uploads
@@ -102,7 +102,7 @@ def announce(
     body: Annotated[bytes, Depends(limited_body(lambda services: services.settings.max_manifest_bytes))],
 ) -> Response:
     """Say of which chunks an object consists."""
-    manifest = parse_manifest(body)
+    manifest = check_manifest(body)
     if manifest.oid != _parsed(ObjectId, oid):
         raise Refusal("bad_request", "This manifest is that of another object.")
     with services.database.write() as connection:

@@ -21,8 +21,24 @@ def test_status_of_a_sound_work_tree(sandbox: GitSandbox, lepton: Lepton) -> Non
 def test_status_is_4_while_pointers_stand_for_weights(pointers: GitSandbox, lepton: Lepton) -> None:
     done = lepton("status", at=pointers)
     assert done.code == 4
-    assert "2 are still pointers" in done.out
-    assert "models/two.bin" in done.out
+    assert done.out.startswith("2 tracked files, 1.7 MB; 0 real and unchanged\n")
+    assert "pointers; `git lepton pull` brings their weights:\n    models/two.bin\n    one.bin\n" in done.out
+
+
+def test_one_is_not_several(tmp_path: Path, lepton: Lepton) -> None:
+    sandbox = GitSandbox.create(tmp_path / "one")
+    sandbox.commit("first", {"one.bin": b"1" * 100_000})
+    assert "1 tracked file, " in lepton("status", at=sandbox).out
+    assert "would offer 1 object, " in lepton("status", at=sandbox).out
+    assert "1 of 1 object can be restored" in lepton("fsck", at=sandbox).out
+    assert "local store: 1 object in 1 pack\n" in lepton("du", at=sandbox).out
+
+
+def test_a_name_that_is_none_is_wrong_use(sandbox: GitSandbox, lepton: Lepton) -> None:
+    done = lepton("status", "nothing-here", at=sandbox)
+    assert (done.code, "no tracked file is at nothing-here" in done.err) == (2, True)
+    done = lepton("du", "no-branch", at=sandbox)
+    assert (done.code, "'no-branch' is no version" in done.err) == (2, True)
 
 
 def test_status_names_every_state(sandbox: GitSandbox, lepton: Lepton) -> None:
@@ -141,11 +157,13 @@ def test_fsck_names_what_is_missing_here_and_on_the_store(pointers: GitSandbox, 
     done = lepton("fsck", at=pointers)
     assert done.code == 4
     assert "missing: models/two.bin" in done.out
+    assert "hint: `git lepton fetch`" in done.out
     assert lepton("fsck", "--remote", at=pointers).code == 0
     sandbox.commit("a change", {"new.bin": b"new" * 5000})
     done = lepton("fsck", "--remote", at=sandbox)
     assert done.code == 4
     assert "missing: new.bin" in done.out
+    assert "hint: `git lepton push --all`" in done.out
 
 
 def test_fsck_finds_damage_in_the_local_store(sandbox: GitSandbox, lepton: Lepton) -> None:

@@ -206,3 +206,27 @@ def test_install_and_uninstall_leave_nothing(sandbox: GitSandbox, lepton: Lepton
     assert lepton("uninstall", at=sandbox).code == 0
     assert "lepton" not in (clean_environment / ".gitconfig").read_text() if (clean_environment / ".gitconfig").exists() else True
     assert before.startswith(b"[core]")
+
+
+def test_pull_makes_git_know_the_filter_first(pushed: GitSandbox, lepton: Lepton, tmp_path: Path) -> None:
+    clone = GitSandbox(tmp_path / "fresh")
+    pushed.git("clone", "--quiet", str(tmp_path / "shared.git"), str(clone.folder))  # nobody ran `git lepton install`
+    done = lepton("pull", at=clone)
+    assert done.code == 0
+    assert "git uses git-lepton in this repository" in done.err
+    assert clone.git("status", "--porcelain") == ""
+    assert "git uses git-lepton" not in lepton("pull", at=clone).err
+
+
+def test_push_before_the_first_commit_has_nothing_to_send(tmp_path: Path, lepton: Lepton) -> None:
+    sandbox = GitSandbox.create(tmp_path / "empty")
+    sandbox.git("init", "--quiet", "--bare", str(tmp_path / "shared.git"))
+    sandbox.git("remote", "add", "origin", str(tmp_path / "shared.git"))
+    done = lepton("push", at=sandbox)
+    assert (done.code, "nothing to send" in done.err) == (0, True)
+
+
+def test_a_pattern_that_matches_nothing_is_pointed_out(sandbox: GitSandbox, lepton: Lepton) -> None:
+    assert "no file here matches *.safetensor yet" in lepton("track", "*.safetensor", at=sandbox).err
+    assert "yet" not in lepton("track", "*.txt", "models", at=sandbox).err
+    assert "models/: no longer tracked" in lepton("untrack", "models/", at=sandbox).err

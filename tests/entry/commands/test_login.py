@@ -1,0 +1,39 @@
+"""login: what a person who types a token, or mistypes one, is told."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from git_lepton.entry.commands import login
+from git_lepton.settings import Settings
+from tests.entry.commands.conftest import Lepton
+from tests.transfer.scripted_server import Answer, Request, ScriptedServer, error_answer
+
+
+def _refuse(request: Request) -> Answer:
+    return error_answer(401, "unauthenticated")
+
+
+def test_a_wrong_token_is_not_answered_with_the_same_command(
+    tmp_path: Path, lepton: Lepton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
+    monkeypatch.setattr(login, "getpass", lambda _: "wrong")
+    with ScriptedServer(_refuse) as server:
+        done = lepton("login", server.url, at=tmp_path)
+    assert done.code == 6
+    assert "did not accept your token" in done.err
+    assert "lepton-server token create" in done.err
+    assert "git lepton login" not in done.err
+
+
+def test_no_answer_is_no_token(tmp_path: Path, lepton: Lepton, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(_: str) -> str:
+        raise EOFError
+
+    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
+    monkeypatch.setattr(login, "getpass", nobody)
+    done = lepton("login", "127.0.0.1:1", at=tmp_path)
+    assert (done.code, "that is no token" in done.err) == (2, True)
