@@ -33,6 +33,7 @@ class Weights:
         self._after_git: dict[str, Pointer] = {}
         self._stay: set[str] = set()
         self._just_written: dict[str, JustWritten] | None = None
+        self._kept = False
 
     @property
     def workspace(self) -> Workspace:
@@ -45,6 +46,7 @@ class Weights:
         from git_lepton.format.coding.codec import RELEASED
         from git_lepton.workflow.clean import clean
 
+        self._kept = True
         codecs = self.workspace.settings.codecs
         return clean(content, self.workspace.store, RELEASED if codecs is None else codecs)
 
@@ -119,9 +121,23 @@ class Weights:
                     f"{self._trouble.hint} {_PULL}".strip(),
                 )
                 code = self._trouble.exit_code
+            if self._kept:
+                self._reclaim()
         finally:
             self._workspace.close()
         return code
+
+    def _reclaim(self) -> None:
+        """Let go of versions that nothing refers to, where they have become many; the files that git asked about are stored."""
+        from git_lepton.workflow.prune import referenced_objects
+        from git_lepton.workflow.reclaim import reclaim
+
+        workspace = self.workspace
+        try:
+            workspace.store.close()  # seals what this process added, so that it can be looked at like all else
+            reclaim(workspace.store, lambda: referenced_objects(workspace.git), workspace.settings.scratch_limit)
+        except LeptonError as error:
+            complain(f"the store of weights was not tidied: {error.message}", error.hint)
 
     def _materialise(self) -> int:
         from git_lepton.entry.terminal import progress

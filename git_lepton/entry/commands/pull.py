@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser
 from git_lepton.entry.materialised import report
+from git_lepton.entry.revisions import UnknownRevision, remote_and_revisions
 from git_lepton.entry.terminal import progress, say
 from git_lepton.git.configuration import is_configured
 from git_lepton.workflow.checkout import pointers_in_index
@@ -24,6 +25,8 @@ def main(arguments: Sequence[str]) -> int:
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
+        if options.remote and remote_and_revisions(workspace.git, [options.remote])[1]:
+            raise UnknownRevision(f"{options.remote!r} is a version, and pull takes a remote", "git switch, then git lepton pull")
         if not is_configured(workspace.git):  # else git takes the files for changes, and `git commit -a` for ordinary files
             for sentence in ensure_installed(workspace.git):
                 say(sentence)

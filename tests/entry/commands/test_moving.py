@@ -218,6 +218,12 @@ def test_pull_makes_git_know_the_filter_first(pushed: GitSandbox, lepton: Lepton
     assert "git uses git-lepton" not in lepton("pull", at=clone).err
 
 
+def test_pull_takes_a_remote_and_nothing_else(pointers: GitSandbox, lepton: Lepton) -> None:
+    assert lepton("pull", "orgin", at=pointers).code == 2
+    assert lepton("pull", "main", at=pointers).code == 2
+    assert lepton("pull", "origin", at=pointers).code == 0
+
+
 def test_push_before_the_first_commit_has_nothing_to_send(tmp_path: Path, lepton: Lepton) -> None:
     sandbox = GitSandbox.create(tmp_path / "empty")
     sandbox.git("init", "--quiet", "--bare", str(tmp_path / "shared.git"))
