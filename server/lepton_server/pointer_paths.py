@@ -8,6 +8,7 @@ file in its folder counts as changed.
 from __future__ import annotations
 
 import tempfile
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +76,17 @@ def brought_files(git: Git, tips: Iterable[str]) -> Iterator[FilesUnderAttribute
     named = _peel(git, tips)
     commits = [oid for oid, kind in named if kind == "commit"]
     trees = [oid for oid, kind in named if kind == "tree"]
+    snapshots = _new_commits(git, commits)
+    children = Counter(snapshot.parent for snapshot in snapshots)  # by first parent, that are still to come
     known: dict[str, AttributeFiles] = {}
-    for snapshot, changes in _changes(git, _new_commits(git, commits)):
+    for snapshot, changes in _changes(git, snapshots):
         before = _attributes_before(git, snapshot, known)
-        known[snapshot.name] = after = _updated(before, changes)
+        after = _updated(before, changes)
+        if children[snapshot.name]:
+            known[snapshot.name] = after
+        children[snapshot.parent] -= 1
+        if snapshot.parent and not children[snapshot.parent]:
+            del known[snapshot.parent]  # thousands of commits may each have attribute files of their own
         if after and changes:
             covered = _newly_covered(git, snapshot.name, changes) if snapshot.parent else []
             yield FilesUnderAttributes(after, _files([*changes, *covered], snapshot.name))
