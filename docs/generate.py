@@ -59,11 +59,12 @@ def errors() -> str:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     parts = [_MADE, "# Errors and exit codes\n", "0 means done. An error is one sentence and a hint on standard error.\n"]
-    for kind in sorted(LeptonError.__subclasses__(), key=lambda each: each.exit_code):
-        parts.append(f"## Exit code {kind.exit_code}: {kind.__name__}\n")
-        rows = sorted((each.__name__, (each.__doc__ or "").split("\n")[0]) for each in _below(kind))
-        parts.append("| error | meaning |\n| --- | --- |\n" + "".join(f"| {name} | {text} |\n" for name, text in rows))
-    parts.append("## Exit code 70\n\nA bug of ours; a report is written and its path printed.\n")
+    for code, (title, meaning) in _CODES.items():
+        parts.append(f"## Exit code {code}: {title}\n\n{meaning}\n")
+        kinds = {each for each in _below(LeptonError) if each.exit_code == code and each.__module__ != LeptonError.__module__}
+        rows = sorted((each.__name__, (each.__doc__ or "").split("\n")[0]) for each in kinds)
+        if rows and code != LeptonError.exit_code:
+            parts.append("| error | meaning |\n| --- | --- |\n" + "".join(f"| {name} | {text} |\n" for name, text in rows))
     rows = "".join(f"| {code} | {status} | {'yes' if again else 'no'} |\n" for code, (status, again) in ERRORS.items())
     parts.append("## Error codes of the server\n\n| code | HTTP status | worth trying again |\n| --- | --- | --- |\n" + rows)
     return "\n".join(parts)
@@ -74,6 +75,17 @@ def _below(kind: type[LeptonError]) -> set[type[LeptonError]]:
     return own.union(*(_below(each) for each in own))
 
 
+_CODES = {
+    1: ("a check failed", "`doctor` found something wrong, or a merge of weights needs a decision."),
+    2: ("wrong use", "The command, a setting or a file of yours has to change."),
+    3: ("inconclusive", "A check could not decide, where that blocks. No command of this release ends so."),
+    4: ("weights missing", "Weights are not where they are needed."),
+    5: ("network or server", "Try again; transfers go on where they stopped."),
+    6: ("not allowed", "The server, a rule of trust or the file system says no."),
+    7: ("corrupt data", "Bytes are not what their name says. Nothing wrong was handed out."),
+    70: ("our bug", "A report is written and its path printed."),
+    130: ("interrupted", "Ctrl-C."),
+}
 PAGES = {"commands.md": commands, "settings.md": settings, "errors.md": errors}
 
 if __name__ == "__main__":

@@ -108,5 +108,5 @@ def overview() -> str:
         lines.append(group)
         lines += [f"  {command.name:<12}{command.summary}" for command in COMMANDS if command.group == group]
         lines.append("")
-    lines += ["git-lepton COMMAND -h says more about a command.", f"Exit codes: {_EXIT_CODES}.", ""]
+    lines += ["git lepton COMMAND -h says more about a command.", f"Exit codes: {_EXIT_CODES}.", ""]
     return "\n".join(lines)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from git_lepton.workflow.just_written import JustWritten
     from git_lepton.workspace import Workspace
 
-_PULL = "Bring the weights later: git lepton pull"
+_PULL = "bring the weights later: git lepton pull"
 
 
 class Weights:
@@ -118,7 +118,7 @@ class Weights:
             if self._stay and self._trouble:
                 complain(
                     f"{count(self._stay, 'file')} left as pointers: {self._trouble.message}",
-                    f"{self._trouble.hint} {_PULL}".strip(),
+                    f"{self._trouble.hint}\n{_PULL}".strip(),
                 )
                 code = self._trouble.exit_code
             if self._kept:
@@ -146,7 +146,7 @@ class Weights:
         done = materialise(self.workspace, self._after_git, progress)
         for error in {error.message: error for error in done.failed.values()}.values():
             paths = [path for path, other in done.failed.items() if other.message == error.message]
-            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", f"{error.hint} {_PULL}".strip())
+            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", f"{error.hint}\n{_PULL}".strip())
         if done.index_trouble:
             complain(done.index_trouble.message, done.index_trouble.hint)
         return max((error.exit_code for error in done.failed.values()), default=0)
@@ -155,7 +155,7 @@ class Weights:
 def complain(message: str, hint: str) -> None:
     """One sentence on standard error, and what to do about it."""
     if sys.stderr is not None:
-        sys.stderr.write(f"git-lepton: {message}\n" + (f"hint: {hint}\n" if hint else ""))
+        sys.stderr.write(f"git-lepton: {message}\n" + "".join(f"hint: {line}\n" for line in hint.splitlines()))
         sys.stderr.flush()
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from git_lepton.entry.arguments import print_json
 from git_lepton.entry.boundary import complain
-from git_lepton.entry.terminal import say
+from git_lepton.entry.terminal import counted, say
 from git_lepton.workflow.materialise import Materialised
 
 _NAMED = 5  # errors that are said in full
@@ -16,10 +16,13 @@ def report(done: Materialised, *, as_json: bool) -> int:
     if as_json:
         failed = {path: error.message for path, error in done.failed.items()}
         print_json({"written": done.written, "kept": done.kept, "failed": failed})
-    else:
-        say(f"wrote {len(done.written)} files" if done.written else "no pointer had to be replaced")
+    elif done.written:
+        say(f"wrote {counted(len(done.written), 'file')}")
+    elif not trouble:
+        say("no pointer had to be replaced; --force writes changed and deleted files again")
     for error in list({error.message: error for error in trouble}.values())[:_NAMED]:
         complain(error)
     if done.failed and not as_json:
-        say(f"{len(done.failed)} files stay pointers: {', '.join(list(done.failed)[:_NAMED])}")
+        stay = "stays a pointer" if len(done.failed) == 1 else "stay pointers"
+        say(f"{counted(len(done.failed), 'file')} {stay}: {', '.join(list(done.failed)[:_NAMED])}")
     return trouble[0].exit_code if trouble else 0

@@ -88,13 +88,14 @@ def _with_token(settings: Settings, address: str) -> Mapping[str, str]:
     import base64
 
     basic = base64.b64encode(f"x-token:{settings.token}".encode()).decode()
+    # Where this token is refused git must not ask its helpers: it would take the refusal for one of the token that they keep,
+    # and make them forget it.
+    settings_of_git = [(f"http.{location.url}/.extraHeader", f"Authorization: Basic {basic}"), ("credential.helper", "")]
     count = int(environment.get("GIT_CONFIG_COUNT") or 0)
-    return {
-        **environment,
-        "GIT_CONFIG_COUNT": str(count + 1),
-        f"GIT_CONFIG_KEY_{count}": f"http.{location.url}/.extraHeader",
-        f"GIT_CONFIG_VALUE_{count}": f"Authorization: Basic {basic}",
-    }
+    added = {"GIT_CONFIG_COUNT": str(count + len(settings_of_git)), "GIT_TERMINAL_PROMPT": "0"}
+    for number, (key, value) in enumerate(settings_of_git, count):
+        added |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
+    return {**environment, **added}
 
 
 def _is_url(name: str) -> bool:

@@ -69,10 +69,13 @@ class CredentialChain:
         return next(self._given(url), None) if may_carry_secrets(url) else None
 
     def for_host(self, url: str) -> Credential | None:
-        """The best credential for this URL's host that was not rejected yet; may ask git, and through it the user."""
+        """The best credential for this URL's host that was not rejected yet; may ask git, and through it the user.
+
+        One that was given for this host is the user's word: if it is refused, no other is tried behind their back.
+        """
         if not may_carry_secrets(url):
             return None
-        sources = (self._given, self._of_git, self._of_netrc)
+        sources = (self._given,) if any(True for _ in self._given(url)) else (self._of_git, self._of_netrc)
         found = (credential for source in sources for credential in source(url))
         return next((credential for credential in found if self._is_fresh(url, credential)), None)
 

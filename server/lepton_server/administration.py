@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
 from git_lepton.errors import WrongUse
 from lepton_server import repositories
 from lepton_server.accounts import DEFAULT_TENANT, Caller, account_id, create_token, ensure_account, known_account
+from lepton_server.database import clock
 from lepton_server.permissions import GRANTABLE
 from lepton_server.serving import open_database
-from lepton_server.tables import grants
+from lepton_server.tables import grants, tokens
 
 
 def add_user(data: Path, name: str, *, admin: bool = False) -> None:
@@ -27,6 +28,15 @@ def add_user(data: Path, name: str, *, admin: bool = False) -> None:
 def new_token(data: Path, name: str, label: str = "", days: float | None = None) -> str:
     with _changes(data) as connection:
         return create_token(connection, known_account(connection, name), label, days)
+
+
+def revoke_tokens(data: Path, name: str, label: str | None = None) -> int:
+    """End all tokens of an account, or those with this label; how many. They are refused from the next request on."""
+    with _changes(data) as connection:
+        live = (tokens.c.account == known_account(connection, name)) & tokens.c.revoked.is_(None)
+        if label is not None:
+            live &= tokens.c.label == label
+        return connection.execute(update(tokens).where(live).values(revoked=clock(connection))).rowcount
 
 
 def grant(data: Path, name: str, role: str, repository: str) -> None:

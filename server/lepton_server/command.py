@@ -53,6 +53,10 @@ def _parser() -> argparse.ArgumentParser:
     create.add_argument("--label", default="", metavar="TEXT", help="what it is for")
     create.add_argument("--days", type=number_of_days, metavar="DAYS", help="how long it lasts (default: for ever)")
     create.set_defaults(run=_create_token)
+    revoke = token.add_parser("revoke", parents=[data], help="end the tokens of an account")
+    revoke.add_argument("name", metavar="NAME")
+    revoke.add_argument("--label", metavar="TEXT", help="only those made with this label")
+    revoke.set_defaults(run=_revoke_tokens)
     grant = commands.add_parser("grant", parents=[data], help="give an account a role in a repository")
     grant.add_argument("name", metavar="NAME")
     grant.add_argument("role", metavar="ROLE", help="reader, writer, maintainer or owner")
@@ -126,6 +130,12 @@ def _create_token(options: argparse.Namespace) -> None:
     from lepton_server.administration import new_token
 
     print(new_token(_data(options), options.name, options.label, options.days))
+
+
+def _revoke_tokens(options: argparse.Namespace) -> None:
+    from lepton_server.administration import revoke_tokens
+
+    print(f"{revoke_tokens(_data(options), options.name, options.label)} revoked")
 
 
 def _grant(options: argparse.Namespace) -> None:

@@ -72,8 +72,8 @@ class Findings:
         """What the person who pushes reads; empty if nothing is wrong."""
         if not self.total:
             return ""
-        files = "1 file is" if self.total == 1 else f"{self.total} files are"
-        lines = [f"lepton: this push was refused, {files} not as they must be. No ref has moved, nothing was kept."]
+        files = "1 file is not as it must be" if self.total == 1 else f"{self.total} files are not as they must be"
+        lines = [f"lepton: this push was refused, {files}. No ref has moved, nothing was kept."]
         for wrong, places in self.named.items():
             sentence, remedy = wrong.value
             lines += ["", sentence, *places, remedy]

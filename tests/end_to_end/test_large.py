@@ -9,6 +9,7 @@ import json
 import os
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,14 @@ from tests.end_to_end.world import World
 LIMIT_MIB = 600
 LARGE = bool(os.environ.get("GIT_LEPTON_LARGE_TESTS"))
 large = [pytest.mark.large, pytest.mark.timeout(3000), pytest.mark.skipif(not LARGE, reason="set GIT_LEPTON_LARGE_TESTS=1")]
+
+
+_MEASURE = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
 
 
 def sparse_model(path: Path, size: int) -> None:
@@ -49,12 +58,12 @@ def dense_model(path: Path, size: int) -> None:
 
 
 def peak(world: World, folder: Path, *command: str) -> float:
-    """Run it; the largest resident memory of any of its processes, in MiB."""
-    process = subprocess.Popen(command, cwd=folder, env=world.environment, stdin=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    assert process.returncode == 0
-    return usage.ru_maxrss / 1024
+    """Run it; the largest resident memory of any of its processes, in MiB. A small process of its own starts it, since a child
+    begins with the memory of the one that forked it."""
+    measured = [sys.executable, "-c", _MEASURE, *command]
+    done = subprocess.run(measured, cwd=folder, env=world.environment, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode(errors="replace")
+    return int(done.stdout.split()[-1]) / 1024
 
 
 def server_peak(world: World) -> float:

@@ -79,7 +79,7 @@ def test_a_store_out_of_reach_is_asked_once_and_said_once(
     assert weights.may_stay_pointer("small.bin")
     assert workspace.asked == 1
     assert weights.finish() == kind.exit_code
-    said = "git-lepton: 3 files left as pointers: the store is not to be had\nhint: Wait. Bring the weights later: git lepton pull\n"
+    said = "git-lepton: 3 files left as pointers: the store is not to be had\nhint: Wait.\nhint: bring the weights later: git lepton pull\n"
     assert capsys.readouterr().err == said
 
 

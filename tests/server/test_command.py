@@ -127,3 +127,18 @@ def test_numbers_that_cannot_be_are_refused(tmp_path: Path, arguments: tuple[str
     done = run(*arguments, "--data", str(tmp_path))
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+def test_revoked_tokens_are_refused_at_once(server: RunningServer) -> None:
+    server.run("user", "add", "rob")
+    kept, lost = server.run("token", "create", "rob", "--label", "kept"), server.run("token", "create", "rob", "--label", "lost")
+
+    def status(token: str) -> int:
+        return httpx.get(f"{server.url}{API}/account", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    assert (status(kept), status(lost)) == (200, 200)
+    assert server.run("token", "revoke", "rob", "--label", "lost") == "1 revoked"
+    assert (status(kept), status(lost)) == (200, 401)
+    assert server.run("token", "revoke", "rob") == "1 revoked"
+    assert status(kept) == 401
+    assert run("token", "revoke", "nobody", "--data", str(server.data)).returncode == 2

@@ -67,14 +67,24 @@ def test_no_secret_is_printed() -> None:
 def test_each_source_is_tried_in_turn_and_what_was_rejected_not_again(tmp_path: Path) -> None:
     (tmp_path / "netrc").write_text("machine models.example login ada password net\ndefault login x password y\n")
     git = GitCredentials(interactive=False, run=lambda *_: (0, b"username=ada\npassword=git\n"))
-    chain = CredentialChain(
-        token="t", token_host="models.example", username="u", password="p", git=git, netrc_file=tmp_path / "netrc"
-    )
+    assert all_of(CredentialChain(git=git, netrc_file=tmp_path / "netrc")) == [("git", "git"), ("netrc", "net")]
+
+
+def test_what_was_given_for_the_host_is_not_followed_by_what_was_kept(tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("machine models.example login ada password net\n")
+    git = GitCredentials(interactive=False, run=lambda *_: (0, b"username=ada\npassword=git\n"))
+    given = {"token_host": "models.example", "git": git, "netrc_file": tmp_path / "netrc"}
+    assert all_of(CredentialChain(token="t", username="u", password="p", **given)) == [("token", "t"), ("address", "p")]
+    assert all_of(CredentialChain(token="t", **given)) == [("token", "t")]
+
+
+def all_of(chain: CredentialChain) -> list[tuple[str, str]]:
+    """What the chain offers when everything is refused."""
     seen = []
     while found := chain.for_host(HOST):
         seen.append((found.source, found.secret))
         chain.reject(HOST, found)
-    assert seen == [("token", "t"), ("address", "p"), ("git", "git"), ("netrc", "net")]
+    return seen
 
 
 def test_netrc_gives_no_default_and_says_where_it_is_broken(tmp_path: Path) -> None:

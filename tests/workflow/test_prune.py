@@ -180,9 +180,7 @@ def test_a_bare_repository_with_a_work_tree(sandbox: GitSandbox, tmp_path: Path)
 
 def test_what_nothing_names_goes_and_the_rest_stays(sandbox: GitSandbox) -> None:
     workspace = Workspace(GitRepository.find(sandbox.folder))
-    kept, dropped = (
-        parse_pointer(clean(MemorySource(text * 500), workspace.store, RELEASED)) for text in (b"kept", b"dropped")
-    )
+    kept, dropped = (parse_pointer(clean(MemorySource(text * 500), workspace.store, RELEASED)) for text in (b"kept", b"dropped"))
     sandbox.write(NAME, kept.encode().decode())
     sandbox.git("add", NAME)
     workspace.close()
