@@ -18,6 +18,7 @@ from git_lepton.git.pkt_line import BadPacket, Content, PacketReader, PacketWrit
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from git_lepton.format.pointer import Pointer
+    from git_lepton.settings import Settings
     from git_lepton.workspace import Workspace
 
 _LISTED_AT_ONCE = 100
@@ -109,8 +110,9 @@ class FilterProcess:
     def _smudge_pointer(self, request: Request, pointer: Pointer) -> None:
         """Bytes for a checkout, an archive and a patch that is applied; nobody else (textconv, cat-file, checkout-index: they
         name a blob and nothing more) must start a transfer. An archive cannot be mended later: it gets its bytes whatever size."""
-        only_looks = bool(request.blob) and not (request.can_delay or request.treeish)
-        if self._weights.workspace.settings.skip_smudge or only_looks:
+        settings = self._weights.workspace.settings
+        only_looks = bool(request.blob) and not (request.can_delay or request.treeish or _is_of_a_stash(settings))
+        if settings.skip_smudge or only_looks:
             self._answer(pointer.encode())
         elif self._weights.is_large(pointer) and (request.can_delay or not request.treeish):
             self._weights.write_after_git(os.fsdecode(request.pathname), pointer)
@@ -175,6 +177,12 @@ class FilterProcess:
             while data := spool.read(_COPY_BYTES):
                 self._writer.write_content(data)
             self._writer.write(self._protocol.end())
+
+
+def _is_of_a_stash(settings: Settings) -> bool:
+    """`git stash pop` puts untracked files back by `git checkout-index` over an index of its own: nothing else names them any more,
+    so they must come back whole."""
+    return settings.environment.get("GIT_INDEX_FILE", "").replace("\\", "/").rpartition("/")[2].startswith("index.stash.")
 
 
 def _as_git_stores_it(head: bytes) -> bytes:

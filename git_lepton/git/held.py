@@ -11,7 +11,7 @@ from pathlib import Path
 
 from git_lepton.git.repository import GitRepository
 
-_INDEXES = ("index", "index.lock", "next-index-*.lock")  # a commit that waits for its message has its index in the last two
+_INDEXES = ("index*", "next-index-*.lock")  # of a commit that waits for its message, of a stash that is being made
 _NOTES = ("*_HEAD", "*_AUTOSTASH", "AUTO_MERGE", "rebase-merge/*", "rebase-apply/*", "sequencer/*", "refs/**/*")
 _NAME = re.compile(rb"\b(?:[0-9a-f]{40}|[0-9a-f]{64})\b")
 _LONGEST_NOTE = 1 << 20  # a patch that is being applied lies there too
@@ -47,8 +47,8 @@ def _git_dirs(git: GitRepository) -> list[Path]:
 def _blobs_in(folder: Path, index: Path) -> set[str]:
     arguments = ("--git-dir", str(folder), "ls-files", "-s", "-z", "--full-name", "--", ":/")
     status, output, stderr = GitRepository(folder).try_run(*arguments, environment={"GIT_INDEX_FILE": str(index)})
-    if status and index.suffix == ".lock":
-        return set()  # git is still writing it
+    if status and index.name != "index":
+        return set()  # git is still writing it, or it is something else
     if status:
         from git_lepton.git.program import GitFailed
 

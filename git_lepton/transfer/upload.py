@@ -133,7 +133,7 @@ class _Push:
         """Raises SessionGone, ChunksUnknown or _PackTooLong where a new session may do better."""
         lengths = {entry.chunk: entry.length for manifest in self._manifests for entry in manifest.entries}
         names = list(lengths)
-        self._announce()
+        self._remote.announce_all(self._session.session, self._manifests)
         have = self._remote.have(self._session.session, names)
         missing = [name for name in names if name not in have]
         self._check_here(missing)
@@ -146,11 +146,6 @@ class _Push:
             finally:
                 self._progress.finish()
         self._wait_until_verified(self._remote.commit(self._session.session))
-
-    def _announce(self) -> None:
-        with ThreadPoolExecutor(self._remote.streams) as pool:
-            for _ in pool.map(lambda manifest: self._remote.announce(self._session.session, manifest), self._manifests):
-                pass
 
     def _check_here(self, names: Sequence[ChunkId]) -> None:
         """Nothing is sent unless all can be: weights in part help nobody."""

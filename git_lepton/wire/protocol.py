@@ -15,6 +15,7 @@ BINARY = "application/octet-stream"
 DIGEST_BYTES = 32
 MAX_DIGESTS = 131_072  # in one request: 4 MiB
 MAX_MANIFESTS = 1_000  # in one request
+MAX_ANNOUNCED_BYTES = 16 * 1024 * 1024  # of manifests in one request that announces several
 MAX_RANGES = 256  # in one request for URLs
 MAX_RANGE_BYTES = 64 * 1024 * 1024
 MAX_TICKETS = 64  # packs announced in one request

@@ -89,6 +89,22 @@ def test_an_edit_that_only_a_conflict_holds_is_not_pruned(world: World) -> None:
     assert (place / NAME).read_bytes() == edit
 
 
+@pytest.mark.parametrize("limit", ["1k", "100m"])
+def test_untracked_weights_come_back_out_of_a_stash(world: World, limit: str) -> None:
+    """Nothing names them any more when the stash is gone."""
+    place = world.repository()
+    world.git(place, "config", "lepton.smudgeLimit", limit)
+    world.commit(place, NAME, model(1))
+    (place / NAME).write_bytes(model(2))
+    (place / "new").mkdir()
+    (place / "new" / NAME).write_bytes(model(3))
+    world.git(place, "stash", "-q", "--include-untracked")
+    assert not (place / "new").exists()
+    world.git(place, "stash", "pop", "-q")
+    assert (place / NAME).read_bytes() == model(2)
+    assert (place / "new" / NAME).read_bytes() == model(3)
+
+
 @pytest.mark.parametrize("how", ["append", "rewrite", "replace"])
 def test_a_file_that_changes_while_it_is_added(world: World, how: str) -> None:
     """Whatever git read is stored whole, and git sees that the file is another now."""

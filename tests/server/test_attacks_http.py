@@ -83,7 +83,7 @@ def test_a_long_head_in_reason_is_taken(server: RunningServer) -> None:
 def test_odd_codecs(connect: Connect, told: str, status: int) -> None:
     client = connect()
     client.open()
-    reply = client.ask("GET", headers={"Lepton-Codecs": told.encode("latin-1")})  # type: ignore[dict-item]
+    reply = client.ask("GET", headers={"Lepton-Codecs": told.encode("latin-1")})
     assert reply.status_code == status, reply.text
 
 

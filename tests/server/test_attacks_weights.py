@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+import socket
 import struct
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -60,7 +63,7 @@ def test_both_readers_of_manifests_agree(position: int, change: int, mended: boo
     data[position % len(data)] ^= change
     if mended:
         data[-8:] = struct.pack("<Q", xxhash.xxh3_64_intdigest(bytes(data[:-8])))
-    outcomes = []
+    outcomes: list[object] = []
     for read in (check_manifest, parse_manifest):
         try:
             found = read(bytes(data))
@@ -83,6 +86,26 @@ def test_the_manifests_of_one_upload_are_bounded_together(connect: Connect, serv
         statuses.append(reply.status_code)
     assert statuses == [202, 202, 202, 413]
     assert resident_mib(server) < before + 330
+
+
+def test_large_bodies_that_come_at_once_are_bounded_together(connect: Connect, server: RunningServer) -> None:
+    client = connect()
+    session, before = client.open(), resident_mib(server)
+    url, address = urlsplit(server.url), repository_path(client.name, "uploads", session, "manifests", "0" * 64)
+    head = f"PUT {address} HTTP/1.1\r\nAuthorization: Bearer {server.admin_token}\r\nContent-Length: {60 << 20}\r\n\r\n".encode()
+    block = bytes(59 << 20)
+    answers = []
+    with ExitStack() as opened:
+        for _ in range(5):
+            connection = opened.enter_context(socket.create_connection((url.hostname, url.port), timeout=5))
+            with suppress(OSError):  # refused while it still sends
+                connection.sendall(head + block)
+            connection.settimeout(0.5)
+            with suppress(TimeoutError):
+                answers.append(connection.recv(12))
+    assert answers == [b"HTTP/1.1 429"] * 2
+    assert resident_mib(server) < before + 250
+    assert client.ask("PUT", "uploads", session, "manifests", "0" * 64, content=b"x").status_code == 422
 
 
 def test_large_manifests_are_read_back_piece_by_piece(connect: Connect, server: RunningServer) -> None:

@@ -70,6 +70,17 @@ class Double:
         self.sessions[session][bytes.fromhex(oid)] = parse_manifest(request.body)
         return Answer(202)
 
+    def announce_all(self, request: Request, session: str) -> Answer:
+        if session not in self.sessions:
+            return error_answer(410, "session_gone")
+        start = 0
+        while start < len(request.body):
+            end = start + 4 + int.from_bytes(request.body[start : start + 4], "little")
+            manifest = parse_manifest(request.body[start + 4 : end])
+            self.sessions[session][manifest.oid.raw] = manifest
+            start = end
+        return Answer(202)
+
     def offer(self, request: Request, session: str) -> Answer:
         if session not in self.sessions:
             return error_answer(410, "session_gone")
@@ -167,6 +178,7 @@ class Double:
         ("POST uploads", open),
         (r"POST uploads/(\w+)/have", have),
         (r"PUT uploads/(\w+)/manifests/(\w+)", announce),
+        (r"POST uploads/(\w+)/manifests", announce_all),
         (r"POST uploads/(\w+)/packs", offer),
         (r"PUT /put/(\w+)/(\w+)", put),
         (r"POST uploads/(\w+)/packs/(\w+)/received", received),

@@ -153,3 +153,17 @@ def test_a_location_that_is_not_to_get_the_token_does_not_get_it(tmp_path: Path)
         assert remote.account().name == "nobody"
         remote.close()
     assert "authorization" not in server.requests[0].headers
+
+
+def test_manifests_are_announced_together_up_to_the_limits(double: Double, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "MAX_MANIFESTS", 3)
+    monkeypatch.setattr(protocol, "MAX_ANNOUNCED_BYTES", 1000)
+    small = [Manifest(ObjectId(bytes([n]) * 32), 5, (ManifestEntry(ChunkId(bytes(32)), 5),)) for n in range(1, 8)]
+    large = Manifest(ObjectId(bytes(32)), 20, tuple(ManifestEntry(ChunkId(bytes(32)), 1) for _ in range(20)))
+    remote = connect(double.url)
+    session = remote.open_upload().session
+    before = len(double.server.requests)
+    remote.announce_all(session, [*small[:4], large, *small[4:]])
+    asked = [request.method for request in double.server.requests[before:]]
+    assert double.sessions[session] == {manifest.oid.raw: manifest for manifest in [*small, large]}
+    assert asked == ["POST", "PUT", "POST", "POST"]

@@ -120,12 +120,13 @@ def test_the_other_side_of_a_merge_that_no_ref_names(sandbox: GitSandbox, tmp_pa
     assert referenced(sandbox) == {oid(1), oid(2), oid(3)}
 
 
-def test_a_commit_that_waits_for_its_message(sandbox: GitSandbox) -> None:
+@pytest.mark.parametrize("name", ["next-index-4711.lock", "index.lock", "index.stash.4711"])
+def test_a_commit_that_waits_for_its_message_and_a_stash_that_is_being_made(sandbox: GitSandbox, name: str) -> None:
     put(sandbox, 2)
     index = sandbox.folder / ".git/index"
     before = index.read_bytes()
     sandbox.git("add", NAME)
-    index.rename(index.with_name("next-index-4711.lock"))
+    index.rename(index.with_name(name))
     index.write_bytes(before)
     assert oid(2) in referenced(sandbox)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
@@ -18,6 +18,7 @@ from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import ServicesDep
 
+_BODIES_BYTES = 192 * 1024 * 1024  # of lists of names and manifests, all requests together
 _MESSAGE_BYTES = 1024 * 1024  # of JSON; 256 ranges have some 40,000
 
 
@@ -83,19 +84,33 @@ def _at_most(limit: int, receive: Receive) -> Receive:
     return counted
 
 
-def limited_body(most: Callable[[ServicesDep], int]) -> Callable[..., Awaitable[bytes]]:
-    """A dependency that reads a body of at most so many bytes."""
+class _Held:
+    """How many bytes of bodies this process keeps, of all requests together."""
 
-    async def read(request: Request, services: ServicesDep) -> bytes:
+    total = 0
+
+
+def limited_body(most: Callable[[ServicesDep], int]) -> Callable[..., AsyncIterator[bytes]]:
+    """A dependency that reads a body of at most so many bytes, if memory has room for it beside the bodies of others."""
+
+    async def read(request: Request, services: ServicesDep) -> AsyncIterator[bytes]:
         limit = most(services)
         parts: list[bytes] = []
         length = 0
-        async for part in request.stream():
-            length += len(part)
-            if length > limit:
-                raise Refusal("too_large", f"This body has more than {limit} bytes.", "Send it in smaller parts.")
-            parts.append(part)
-        return b"".join(parts)
+        try:
+            async for part in request.stream():
+                length += len(part)
+                _Held.total += len(part)
+                if length > limit:
+                    raise Refusal("too_large", f"This body has more than {limit} bytes.", "Send it in smaller parts.")
+                if _Held.total > _BODIES_BYTES:
+                    raise Refusal("too_many_requests", "Too many large requests come in at once.", "Try again.")
+                parts.append(part)
+            body = b"".join(parts)
+            parts.clear()
+            yield body
+        finally:
+            _Held.total -= length
 
     return read
 

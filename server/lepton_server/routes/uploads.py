@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId, PackId
 from git_lepton.format.manifest import check_manifest
 from git_lepton.wire.messages import PackOffer, PackOffers, Ticket, Tickets, Upload, UploadState, to_json
-from git_lepton.wire.protocol import API, BINARY, MAX_TICKETS, MAX_WAIT_SECONDS
+from git_lepton.wire.protocol import API, BINARY, MAX_ANNOUNCED_BYTES, MAX_MANIFESTS, MAX_TICKETS, MAX_WAIT_SECONDS
 from lepton_server import repositories, uploads
 from lepton_server.accounts import Caller
 from lepton_server.authentication import RequiredCaller
@@ -109,6 +109,40 @@ def announce(
         uploads.announce(connection, repository, session, manifest, body)
     services.verifier.wake(session)
     return Response(status_code=202)
+
+
+@router.post(
+    "/{session}/manifests",
+    status_code=202,
+    response_class=Response,
+    openapi_extra=binary_body("manifests, each after its length"),
+)
+def announce_all(
+    repository: WritableRepository,
+    services: ServicesDep,
+    session: OpenSession,
+    body: Annotated[bytes, Depends(limited_body(lambda _: MAX_ANNOUNCED_BYTES))],
+) -> Response:
+    """Say of which chunks several objects consist."""
+    encoded = _unframed(body)
+    announced = [(check_manifest(data), data) for data in encoded]
+    with services.database.write() as connection:
+        for manifest, data in announced:
+            uploads.announce(connection, repository, session, manifest, data)
+    services.verifier.wake(session)
+    return Response(status_code=202)
+
+
+def _unframed(body: bytes) -> list[bytes]:
+    found: list[bytes] = []
+    start = 0
+    while start < len(body):
+        end = start + 4 + int.from_bytes(body[start : start + 4], "little")
+        if end > len(body) or start + 4 > len(body) or len(found) == MAX_MANIFESTS:
+            raise Refusal("bad_request", f"This is not a list of at most {MAX_MANIFESTS} manifests.")
+        found.append(body[start + 4 : end])
+        start = end
+    return found
 
 
 @router.post("/{session}/packs")
