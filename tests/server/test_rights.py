@@ -183,7 +183,7 @@ def test_the_token_is_the_password_of_basic(server: RunningServer) -> None:
 
 def test_an_expired_token_is_refused(server: RunningServer) -> None:
     server.run("user", "add", "brief")
-    live, dead = (server.run("token", "create", "brief", "--days", days) for days in ("1", "0"))
+    live, dead = (server.run("token", "create", "brief", "--days", days) for days in ("1", "0.00000001"))
     account = f"{server.url}{API}/account"
     assert httpx.get(account, headers={"Authorization": f"Bearer {live}"}).json() == {"name": "brief", "admin": False}
     assert httpx.get(account, headers={"Authorization": f"Bearer {dead}"}).status_code == 401
