@@ -27,20 +27,21 @@ Figures = dict[tuple[str, str], list[Run]]
 def measure(scratch: Path, rounds: int) -> dict[tuple[str, str], Figure]:
     """(operation, contender) -> figure."""
     large, many = data.large_bf16(scratch / "data"), data.many_files(scratch / "data")
-    contenders: list[Contender] = [Lfs(scratch), Lepton(scratch)]
     figures: Figures = defaultdict(list)
-    for contender in contenders:
-        contender.start()
-    try:
-        for _ in range(rounds):
-            for contender in contenders:
-                _large_file(contender, large, figures)
-            for contender in contenders:
-                _many_files(contender, many, figures)
-    finally:
-        for contender in contenders:
-            contender.stop()
+    for _ in range(rounds):
+        for kind in (Lfs, Lepton):
+            _round(kind(scratch), large, many, figures)
     return {key: Figure(tuple(runs)) for key, runs in figures.items()}
+
+
+def _round(contender: Contender, large: Path, many: list[Path], figures: Figures) -> None:
+    """One round on a server that has nothing yet: what it knows would not have to travel."""
+    contender.start()
+    try:
+        _large_file(contender, large, figures)
+        _many_files(contender, many, figures)
+    finally:
+        contender.stop()
 
 
 def _large_file(contender: Contender, large: Path, figures: Figures) -> None:
