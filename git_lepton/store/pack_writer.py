@@ -6,11 +6,12 @@ import os
 from pathlib import Path
 
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD, end_record
-from git_lepton.store.durable import make_folder, sync_data, sync_folder, write_all
+from git_lepton.store.durable import make_folder, sync_data, sync_folder, write_all, write_back
 from git_lepton.store.file_lock import lock
 from git_lepton.store.pack_file import PackFile
 
 _OPEN = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+_WRITE_BACK_BYTES = 16 * 1024 * 1024
 
 
 class PackWriter:
@@ -34,6 +35,7 @@ class PackWriter:
             self.discard()
             raise
         self.pack.end = self.pack.size = len(PACK_HEAD)
+        self._written_back = 0
         self.unsynced = True
 
     def append(self, header: bytes, payload: bytes | bytearray | memoryview) -> None:
@@ -45,6 +47,9 @@ class PackWriter:
             self._cut_back()
             raise
         self.pack.append(header, self.pack.end + HEADER_BYTES + len(payload))
+        if self.pack.end - self._written_back >= _WRITE_BACK_BYTES:
+            write_back(self._descriptor, self._written_back, self.pack.end - self._written_back)
+            self._written_back = self.pack.end
 
     def _cut_back(self) -> None:
         os.ftruncate(self._descriptor, self.pack.end)

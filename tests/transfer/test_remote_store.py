@@ -155,7 +155,9 @@ def test_a_location_that_is_not_to_get_the_token_does_not_get_it(tmp_path: Path)
     assert "authorization" not in server.requests[0].headers
 
 
-def test_manifests_are_announced_together_up_to_the_limits(double: Double, connect: Connect, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_manifests_are_announced_together_up_to_the_limits(
+    double: Double, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(protocol, "MAX_MANIFESTS", 3)
     monkeypatch.setattr(protocol, "MAX_ANNOUNCED_BYTES", 1000)
     small = [Manifest(ObjectId(bytes([n]) * 32), 5, (ManifestEntry(ChunkId(bytes(32)), 5),)) for n in range(1, 8)]
