@@ -88,8 +88,13 @@ class Workspace:
         copied = self._folder(location.folder).push(self.store, pointers, progress or SILENT)
         return Uploaded(copied.objects, copied.bytes_copied, copied.bytes_known)
 
-    def stored(self, pointers: Sequence[Pointer], remote: str | None = None, *, push: bool = False) -> set[ObjectId]:
-        """Which of these objects the store has, verified. With `push` an absent repository has none: the first push makes it."""
+    def stored(
+        self, pointers: Sequence[Pointer], remote: str | None = None, *, push: bool = False, looked_at: bool = False
+    ) -> set[ObjectId]:
+        """Which of these objects the store has, verified. `looked_at`: a folder's bytes are read for that.
+
+        With `push` an absent repository has none: the first push makes it.
+        """
         location = self.settings.store_location(remote, push=push)
         if location.folder is None:
             from git_lepton.transfer.refusals import NotFound
@@ -100,7 +105,7 @@ class Workspace:
                 if push:
                     return set()
                 raise
-        return self._folder(location.folder).stored(pointers)
+        return self._folder(location.folder).stored(pointers, looked_at=looked_at)
 
     def destination(self, remote: str | None = None) -> Destination:
         """The store that a push to a remote goes to. Raises as `Settings.store_location` does."""

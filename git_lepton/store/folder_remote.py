@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from git_lepton.errors import WeightsMissing, WrongUse
+from git_lepton.errors import LeptonError, WeightsMissing, WrongUse
 from git_lepton.store.local_store import LocalStore
 
 if TYPE_CHECKING:
@@ -63,10 +63,21 @@ class FolderRemote:
         self.folder = folder
         self._store = LocalStore(folder / "lepton")
 
-    def stored(self, pointers: Iterable[Pointer]) -> set[ObjectId]:
-        """Which of these objects can be rebuilt from there."""
+    def stored(self, pointers: Iterable[Pointer], *, looked_at: bool = False) -> set[ObjectId]:
+        """Which of these objects can be rebuilt from there. `looked_at`: their bytes are read and checked, not only their index: a
+        folder has no server that verified them."""
         with self._store.pinned():
-            return {pointer.oid for pointer in pointers if _complete(self._store, self._store.manifest(pointer.oid))}
+            whole = {pointer.oid for pointer in pointers if _complete(self._store, self._store.manifest(pointer.oid))}
+            return {oid for oid in whole if not looked_at or self._is_sound(oid)}
+
+    def _is_sound(self, oid: ObjectId) -> bool:
+        manifest = self._store.manifest(oid)
+        try:
+            for entry in manifest.entries if manifest else ():
+                self._store.read(entry.chunk)
+        except LeptonError:
+            return False
+        return manifest is not None
 
     def fetch(self, store: LocalStore, pointers: Sequence[Pointer], meter: Meter) -> Copied:
         """Bring these objects into `store`. What is there is copied in any case; raises FolderLacksObjects if some are not."""

@@ -39,7 +39,7 @@ def prune(workspace: Workspace, *, verify_remote: bool = False, dry_run: bool = 
     kept = 0
     if verify_remote:
         pushed = keep - _in_use(git) - _reached(git, list(git.refs("refs/remotes").values()))
-        confirmed = workspace.stored([Pointer(oid, here[oid]) for oid in pushed]) if pushed else set()
+        confirmed = workspace.stored([Pointer(oid, here[oid]) for oid in pushed], looked_at=True) if pushed else set()
         keep -= confirmed
         kept = len(pushed) - len(confirmed)
     return PruneResult(store.prune(keep, older_than_s=spared_s, dry_run=dry_run), kept)
