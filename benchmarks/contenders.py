@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,7 +18,7 @@ _IDENTITY = (
 )
 
 
-class Contender:
+class Contender(ABC):
     """A tool under test. Everything it does happens below `folder`."""
 
     name = ""
@@ -49,6 +50,7 @@ class Contender:
                 break
         self.ready()
 
+    @abstractmethod
     def ready(self) -> None:
         """After the server's start."""
 
@@ -72,11 +74,13 @@ class Contender:
         self.connect(place)
         return place
 
+    @abstractmethod
     def connect(self, place: Path) -> None:
-        raise NotImplementedError
+        """Give the repository its remote."""
 
+    @abstractmethod
     def clone_url(self) -> str:
-        raise NotImplementedError
+        """What this round's repository is cloned from."""
 
 
 class Lepton(Contender):

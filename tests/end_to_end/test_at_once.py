@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.end_to_end.world import World
@@ -12,13 +13,13 @@ from tests.support.tiny_models import model
 NAME = "model.safetensors"
 
 
-def at_once(*calls: object) -> list[BaseException]:
+def at_once(*calls: Callable[[], object]) -> list[BaseException]:
     """Run these callables in threads; gives what they raised."""
     raised: list[BaseException] = []
 
-    def guarded(call: object) -> None:
+    def guarded(call: Callable[[], object]) -> None:
         try:
-            call()  # type: ignore[operator]
+            call()
         except BaseException as error:
             raised.append(error)
 

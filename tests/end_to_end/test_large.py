@@ -10,7 +10,7 @@ import os
 import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -72,12 +72,14 @@ def server_peak(world: World) -> float:
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1024
 
 
-def there_and_back(world: World, url: str, files: Iterator[tuple[str, int]], make: object) -> dict[str, float]:
+def there_and_back(
+    world: World, url: str, files: Iterator[tuple[str, int]], make: Callable[[Path, int], None]
+) -> dict[str, float]:
     """Add, push and clone these files; the peak of each step."""
     place = world.repository(remote=url)
     sizes = dict(files)
     for name, size in sizes.items():
-        make(place / name, size)  # type: ignore[operator]
+        make(place / name, size)
     peaks = {"add": peak(world, place, "git", "add", ".")}
     world.git(place, "commit", "-qm", "models")
     peaks["push"] = peak(world, place, "git", "push", "-q", "origin", "main")
@@ -107,6 +109,6 @@ class TestMemory:
             pytest.param([(f"m{i}.safetensors", (128 << 20) - 9) for i in range(200)], sparse_model, id="200-files", marks=large),
         ],
     )
-    def test_large(self, world: World, url: str, files: list[tuple[str, int]], make: object) -> None:
+    def test_large(self, world: World, url: str, files: list[tuple[str, int]], make: Callable[[Path, int], None]) -> None:
         peaks = there_and_back(world, url, iter(files), make)
         assert max(peaks.values()) < LIMIT_MIB, peaks

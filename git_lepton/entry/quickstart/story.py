@@ -56,7 +56,9 @@ def play(sandbox: Sandbox, say: Callable[[str], None]) -> Story:
     say("git add, git commit, git push                    version 1 on main")
     first = _commit_and_push(sandbox, work, network, "main", network.accuracy(parts.held_out))
 
-    both = Digits(*(np.concatenate(pair) for pair in zip(parts.first, parts.second, strict=True)))  # type: ignore[arg-type]
+    both = Digits(
+        np.concatenate([parts.first.images, parts.second.images]), np.concatenate([parts.first.labels, parts.second.labels])
+    )
     say(f"fine-tuning its last two layers on {len(both.labels)} digits")
     network.train(both, epochs=4, seed=2, rate=5e-4, first_layer=2)
     sandbox.git(["switch", "-q", "-c", "fine-tune"], work)
