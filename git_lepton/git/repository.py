@@ -262,6 +262,13 @@ class GitRepository(GitProgram):
         self.config("core.bare")
         return any(key.endswith((".promisor", ".partialclone")) for key in self._config or ())
 
+    def small_blobs(self, names: Sequence[str]) -> list[SmallBlob]:
+        """Those of these blobs (hex names) that are here and have at most SMALL bytes; without a path."""
+        if not names:
+            return []
+        lines = self.run(*_SIZES, stdin=_one_a_line(names), environment=_NO_FETCH).splitlines()
+        return list(self.read_small(_small_only(line for line in lines if not line.endswith(b" missing"))))
+
     def read_small(self, wanted: Iterable[tuple[str, str]]) -> Iterator[SmallBlob]:
         """Read blobs (path, hex name) that are known to be small, with one run of git."""
         pairs = list(wanted)

@@ -6,21 +6,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from git_lepton.format.pointer import NotAPointer, Pointer, parse_pointer
+from git_lepton.store.accounting import Account, Bill
 from git_lepton.store.local_store import LocalStore
-from git_lepton.store.reachability import reachable_chunks, stored_bytes
 from git_lepton.workflow.status import stands_as_pointer
 from git_lepton.workspace import Workspace
 
 
 @dataclass(frozen=True)
 class PathUsage:
-    """Bytes of one path. `logical`: the file. `unique`: its chunks, each once, without those of paths before it. `stored`: what
-    those take in the local store, bases included; None where they are not all here."""
+    """What one path takes, without what paths before it take too; only `logical` is known where they are not `here`."""
 
     path: str
-    logical: int
-    unique: int | None
-    stored: int | None
+    bill: Bill
+    here: bool
 
 
 @dataclass(frozen=True)
@@ -62,15 +60,10 @@ def pointers_of(workspace: Workspace, revision: str) -> list[tuple[str, Pointer]
 
 
 def _by_path(store: LocalStore, pointers: Iterable[tuple[str, Pointer]]) -> Iterable[PathUsage]:
-    seen: set[bytes] = set()
-    counted: set[bytes] = set()
+    account = Account(store)
     for path, pointer in pointers:
         manifest = store.manifest(pointer.oid)
         if manifest is None or store.missing(entry.chunk for entry in manifest.entries):
-            yield PathUsage(path, pointer.size, None, None)
-            continue
-        new = {entry.chunk.raw: entry.length for entry in manifest.entries if entry.chunk.raw not in seen}
-        stored = reachable_chunks(store, [pointer.oid]) - counted
-        seen.update(new)
-        counted |= stored
-        yield PathUsage(path, pointer.size, sum(new.values()), stored_bytes(store, stored))
+            yield PathUsage(path, Bill(logical=pointer.size), here=False)
+        else:
+            yield PathUsage(path, account.charge(manifest.entries), here=True)

@@ -15,10 +15,10 @@ def test_an_older_version_is_counted_by_what_it_holds(tmp_path: Path) -> None:
     sandbox.commit("second", {"a.bin": b"second" * 20_000, "b.bin": b"first" * 20_000})
     with open_workspace(sandbox.folder) as workspace:
         now, before = disk_usage(workspace), disk_usage(workspace, "HEAD~1")
-    assert [(path.path, path.logical, path.unique) for path in before.paths] == [("a.bin", 100_000, 100_000)]
-    assert [(path.path, path.logical) for path in now.paths] == [("a.bin", 120_000), ("b.bin", 100_000)]
+    assert [(path.path, path.bill.logical, path.bill.unique) for path in before.paths] == [("a.bin", 100_000, 100_000)]
+    assert [(path.path, path.bill.logical) for path in now.paths] == [("a.bin", 120_000), ("b.bin", 100_000)]
     assert now.local == before.local > 0
-    assert sum(path.stored or 0 for path in now.paths) <= now.local
+    assert sum(path.bill.stored for path in now.paths) <= now.local
     assert now.objects == 2
 
 

@@ -1,48 +1,95 @@
-"""`git lepton du [REV]`."""
+"""`git lepton du [REV] [--versions | --tensors | --branch NAME]`."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
+from typing import Any
 
 from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.bills import numbers, table
 from git_lepton.entry.revisions import UnknownRevision
 from git_lepton.entry.terminal import counted, human_bytes
-from git_lepton.workflow.usage import DiskUsage, disk_usage
-from git_lepton.workspace import open_workspace
+from git_lepton.workspace import Workspace, open_workspace
+
+_TEXT = """Say what weights take. file: the files. unique: their pieces, each counted once, for the first that has it. delta, stored:
+what these take on this disk, delta the part of it that is kept as a difference to a base."""
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Say what weights take on this disk, and for each path of a version."""
-    command = parser("du", "Say what weights take: on this disk, and for each path of a version.")
+    """Say what weights take: on this disk, and for paths, versions or tensors."""
+    command = parser("du", _TEXT)
     command.add_argument("revision", nargs="?", default="HEAD", metavar="REV")
+    by = command.add_mutually_exclusive_group()
+    by.add_argument("--versions", action="store_true", help="by version: what each commit up to REV added")
+    by.add_argument("--tensors", action="store_true", help="by group of tensors (numbers in names left open)")
+    by.add_argument("--branch", metavar="NAME", help="what deleting this branch would free")
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
-        if options.revision != "HEAD" and workspace.git.rev_parse(f"{options.revision}^{{tree}}") is None:
+        if options.revision != "HEAD" and workspace.git.rev_parse(f"{options.revision}^{{commit}}") is None:
             raise UnknownRevision(f"{options.revision!r} is no version of this repository", "git branch -a; git tag")
-        usage = disk_usage(workspace, options.revision)
+        if options.versions:
+            value, lines = _versions(workspace, options.revision)
+        elif options.tensors:
+            value, lines = _tensors(workspace, options.revision)
+        elif options.branch is not None:
+            value, lines = _branch(workspace, options.branch)
+        else:
+            value, lines = _paths(workspace, options.revision)
     if options.json:
-        print_json(asdict(usage))
+        print_json(value)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(usage, options.revision)))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
     return 0
 
 
-def _lines(usage: DiskUsage, revision: str) -> list[str]:
+def _paths(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
+    from git_lepton.workflow.usage import disk_usage
+
+    usage = disk_usage(workspace, revision)
     lines = [
         f"{human_bytes(usage.local):>8}  local store: {counted(usage.objects, 'object')} in {counted(usage.packs, 'pack')}",
         f"{human_bytes(usage.work_tree):>8}  real files of {revision} in the work tree",
-        "",
-        "    file    unique    stored  path",
     ]
-    for path in usage.paths:
-        columns = "  ".join(f"{human_bytes(n) if n is not None else '-':>8}" for n in (path.logical, path.unique, path.stored))
-        lines.append(f"{columns}  {path.path}")
-    known = [path for path in usage.paths if path.unique is not None]
-    totals = (sum(p.logical for p in usage.paths), sum(p.unique or 0 for p in known), sum(p.stored or 0 for p in known))
-    absent = len(usage.paths) - len(known)
-    rest = f"; {absent} {'is' if absent == 1 else 'are'} not here" if absent else ""
-    lines.append("  ".join(f"{human_bytes(n):>8}" for n in totals) + f"  in all{rest}")
-    return lines if usage.paths else lines[:2]
+    if usage.paths:
+        lines += ["", *table(((path.bill, path.path, path.here) for path in usage.paths), "path")]
+    whole = {"local": usage.local, "packs": usage.packs, "objects": usage.objects, "work_tree": usage.work_tree}
+    return {**whole, "paths": [{"path": p.path, "here": p.here, **numbers(p.bill)} for p in usage.paths]}, lines
+
+
+def _versions(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
+    from git_lepton.workflow.version_costs import version_costs
+
+    costs = version_costs(workspace, revision) if workspace.git.rev_parse(f"{revision}^{{commit}}") else []
+    rows = [(cost.bill, f"{cost.commit[:8]}  {cost.day}  {cost.subject}", not cost.absent) for cost in costs]
+    value = [
+        {"commit": c.commit, "day": c.day, "subject": c.subject, "objects_not_here": c.absent, **numbers(c.bill)} for c in costs
+    ]
+    return value, table(rows, "version") if rows else ["no version names weights"]
+
+
+def _tensors(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
+    from git_lepton.workflow.tensor_costs import tensor_costs
+
+    costs = tensor_costs(workspace, revision)
+    rows = [(cost.bill, f"{cost.group}  ({_contents(cost.tensors, cost.elements)})", True) for cost in costs]
+    value = [{"group": c.group, "tensors": c.tensors, "dtypes": list(c.elements), **numbers(c.bill)} for c in costs]
+    return value, table(rows, "tensors") if rows else ["no weights of this version are here"]
+
+
+def _contents(tensors: int, elements: Sequence[str]) -> str:
+    return f"{tensors} x {', '.join(elements)}" if tensors else "no tensors"
+
+
+def _branch(workspace: Workspace, branch: str) -> tuple[Any, list[str]]:
+    from git_lepton.workflow.version_costs import branch_cost
+
+    if workspace.git.rev_parse(f"refs/heads/{branch}") is None:
+        raise UnknownRevision(f"{branch!r} is no branch of this repository", "git branch")
+    cost = branch_cost(workspace, branch)
+    freed = f"deleting {branch} would free {human_bytes(cost.bill.stored)} of {counted(cost.objects, 'object')}"
+    lines = [freed + " that nothing else reaches, when git has forgotten them and `git lepton prune` has run"]
+    if cost.absent:
+        lines.append(f"{cost.absent} of these are not here, and free nothing here")
+    return {"branch": cost.branch, "objects": cost.objects, "objects_not_here": cost.absent, **numbers(cost.bill)}, lines

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.bills import numbers, table
 from git_lepton.entry.revisions import remote_and_revisions
 from git_lepton.entry.terminal import counted, human_bytes, progress, say
 from git_lepton.git.repository import GitRepository
+from git_lepton.store.accounting import Bill
 from git_lepton.workflow.push import pointers_to_push, push_weights
+from git_lepton.workflow.push_estimate import Parcel, estimate
 from git_lepton.workspace import open_workspace
 
 
@@ -30,8 +34,7 @@ def main(arguments: Sequence[str]) -> int:
         place = workspace.destination(remote)
         if options.dry_run:
             stored = place.stored([pointer for pointer, _ in wanted]) if wanted else set()
-            lacking = [(pointer, path) for pointer, path in wanted if pointer.oid not in stored]
-            _report_plan(lacking, as_json=options.json)
+            _report_plan(estimate(workspace.store, wanted, stored), len(wanted), as_json=options.json)
             return 0
         uploaded = push_weights(git, workspace.store, place, wanted, tips, progress("Uploading"))
     objects, sent = (uploaded.objects, uploaded.bytes_sent) if uploaded else (0, 0)
@@ -55,10 +58,17 @@ def _nothing_to_send(count: int) -> str:
     )
 
 
-def _report_plan(lacking: Sequence[tuple[object, str]], *, as_json: bool) -> None:
+def _report_plan(parcels: Sequence[Parcel], wanted: int, *, as_json: bool) -> None:
+    bill = sum((parcel.bill for parcel in parcels), Bill())
     if as_json:
-        print_json([{"path": path, "oid": str(p.oid), "size": p.size} for p, path in lacking])  # type: ignore[attr-defined]
-        return
-    say(f"would send {counted(len(lacking), 'object')}")
-    for _, path in lacking:
-        say(f"    {path}")
+        files = [
+            {"path": p.path, "oid": str(p.pointer.oid), "size": p.pointer.size, "here": p.here, **numbers(p.bill)}
+            for p in parcels
+        ]
+        print_json({"objects": len(parcels), "bytes_to_send": bill.stored, "known": wanted - len(parcels), "files": files})
+    elif parcels:
+        say(f"would send {counted(len(parcels), 'object')}, at most {human_bytes(bill.stored)} of {human_bytes(bill.logical)}")
+        lines = table(((parcel.bill, parcel.path, parcel.here) for parcel in parcels), "path")
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    else:
+        say(_nothing_to_send(wanted))

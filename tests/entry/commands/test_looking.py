@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,20 @@ def test_du_counts_what_paths_share_once(sandbox: GitSandbox, lepton: Lepton) ->
     assert found["work_tree"] == 2 * 700_000 + (1 << 20)
     assert found["local"] > 1 << 20
     assert "one.bin" in lepton("du", at=sandbox).out
+
+
+def test_du_by_version_and_by_branch(sandbox: GitSandbox, lepton: Lepton) -> None:
+    sandbox.git("switch", "--quiet", "-c", "side")
+    sandbox.commit("a change", {"three.bin": os.urandom(200_000)})
+    lines = lepton("du", "--versions", at=sandbox).out.splitlines()
+    assert [line.split()[-1] for line in lines[1:3]] == ["first", "change"]
+    assert [row["unique"] for row in lepton("du", "--versions", "--json", at=sandbox).json] == [700_000 + (1 << 20), 200_000]
+    assert len(lepton("du", "--versions", "main", "--json", at=sandbox).json) == 1
+    assert lepton("du", "--branch", "side", at=sandbox).out.startswith("deleting side would free 200 kB of 1 object ")
+    assert lepton("du", "--branch", "side", "--json", at=sandbox).json["objects"] == 1
+    assert lepton("du", "--branch", "main", "--json", at=sandbox).json["objects"] == 0
+    done = lepton("du", "--branch", "nowhere", at=sandbox)
+    assert (done.code, "'nowhere' is no branch" in done.err) == (2, True)
 
 
 def test_du_of_pointers_says_what_is_not_here(pointers: GitSandbox, lepton: Lepton) -> None:

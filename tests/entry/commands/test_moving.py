@@ -15,10 +15,13 @@ from tests.support.git_sandbox import GitSandbox
 
 def test_push_sends_once(sandbox: GitSandbox, lepton: Lepton) -> None:
     plan = lepton("push", "--dry-run", "--json", at=sandbox)
-    assert {item["path"] for item in plan.json} == {"one.bin", "models/two.bin"}
-    assert lepton("push", "--json", at=sandbox).json["objects"] == 2
+    assert {item["path"] for item in plan.json["files"]} == {"one.bin", "models/two.bin"}
+    sent = lepton("push", "--json", at=sandbox).json
+    assert (sent["objects"], plan.json["objects"], plan.json["known"]) == (2, 2, 0)
+    assert 0.99 < plan.json["bytes_to_send"] / sent["bytes_sent"] < 1.01
     assert lepton("push", "--json", at=sandbox).json == {"objects": 0, "bytes_sent": 0, "known": 2}
-    assert lepton("push", "--dry-run", "--json", at=sandbox).json == []
+    assert lepton("push", "--dry-run", "--json", at=sandbox).json == {"objects": 0, "bytes_to_send": 0, "known": 2, "files": []}
+    assert "nothing to send" in lepton("push", "--dry-run", at=sandbox).err
 
 
 def test_push_takes_a_remote_and_refs(sandbox: GitSandbox, lepton: Lepton, tmp_path: Path) -> None:

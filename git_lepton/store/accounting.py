@@ -1,0 +1,71 @@
+"""What objects take in a store, each chunk counted once: for the first that needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from git_lepton.format.manifest import ManifestEntry
+    from git_lepton.store.local_store import LocalStore
+
+_BASE, _NO_BASE = slice(48, 80), bytes(32)  # of a record's header
+
+
+class Bill(NamedTuple):
+    """Bytes. `logical`: as files. `unique`: raw bytes of chunks counted nowhere before. `delta`, `solo`: what those take on disk,
+    coded against a base or by themselves, bases that nothing else needs included."""
+
+    logical: int = 0
+    unique: int = 0
+    delta: int = 0
+    solo: int = 0
+
+    @property
+    def stored(self) -> int:
+        """Bytes on disk."""
+        return self.delta + self.solo
+
+    def __add__(self, other: object) -> Bill:
+        if not isinstance(other, Bill):
+            return NotImplemented
+        return Bill(*(a + b for a, b in zip(self, other, strict=True)))
+
+
+class Account:
+    """Counts chunks of one store, each once. What is not here counts as raw bytes only."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self._store = store
+        self._named: set[bytes] = set()
+        self._stored: set[bytes] = set()
+
+    def charge(self, entries: Iterable[ManifestEntry]) -> Bill:
+        """What these chunks, which follow each other in a file, add to what was counted before."""
+        bill = Bill()
+        for entry in entries:
+            bill += self._one(entry.chunk.raw, entry.length)
+        return bill
+
+    def _one(self, name: bytes, length: int) -> Bill:
+        new = name not in self._named
+        self._named.add(name)
+        delta = solo = 0
+        for header in self._fresh(name):
+            size = len(header) + int.from_bytes(header[4:8], "little")
+            if header[_BASE] == _NO_BASE:
+                solo += size
+            else:
+                delta += size
+        return Bill(length, length if new else 0, delta, solo)
+
+    def _fresh(self, name: bytes) -> Iterable[bytes]:
+        """The headers of a chunk and of its bases that were not counted yet."""
+        while name != _NO_BASE and name not in self._stored:
+            self._stored.add(name)
+            place = self._store.catalogue.chunk(name)
+            if place is None:
+                return
+            header = place[0].header(place[1])
+            yield header
+            name = header[_BASE]
