@@ -13,9 +13,8 @@ import numpy
 
 from git_lepton.format.coding.memory import reuse_freed_memory
 from git_lepton.format.content_cuts import MAX_BYTES, Cutter
-from git_lepton.format.layouts.safetensors import PREFIX_BYTES, Region, header_length, tensor_regions
+from git_lepton.format.layout import Region, regions
 
-TENSOR_PIECE_BYTES = 4 * 1024 * 1024
 _BUFFER_BYTES = 4 * MAX_BYTES
 _READ_BYTES = 1024 * 1024
 
@@ -29,52 +28,43 @@ class Source(Protocol):
 
 
 class Piece(NamedTuple):
-    """One chunk's raw bytes, the consumer's to keep; `element` is their dtype as in docs/format.md, section 3.3, "" for bytes."""
+    """One chunk's raw bytes, the consumer's to keep, and where they are: `offset` bytes from the beginning of `region`."""
 
     data: memoryview
-    element: str
+    region: Region
+    offset: int
+
+    @property
+    def element(self) -> str:
+        """The dtype as in docs/format.md, section 3.3, "" for bytes."""
+        return self.region.element
 
 
 def pieces(source: Source) -> Iterator[Piece]:
     """The pieces of a file, in order; together they are all of its bytes. Never more memory than header and a few pieces."""
     reader = _Reader(source)
-    header, tensors = _layout(reader)
-    yield from _by_content(reader, header)
-    for tensor in tensors:
-        yield from _by_size(reader, tensor)
-    yield from _by_content(reader, None)
-
-
-def _layout(reader: _Reader) -> tuple[int, list[Region]]:
-    """The header's length in bytes and the tensors after it; 0 and none for a file that is not certainly safetensors."""
-    length = header_length(bytes(reader.ahead(PREFIX_BYTES)))
-    if length is not None and reader.ahead(PREFIX_BYTES + 1).endswith(b"{"):
-        header = reader.ahead(PREFIX_BYTES + length)
-        tensors = tensor_regions(header) if len(header) == PREFIX_BYTES + length else None
-        if tensors is not None:
-            return len(header), tensors
-    return 0, []
+    for region in regions(reader):
+        yield from (_by_size if region.piece else _by_content)(reader, region)
 
 
 def _by_size(reader: _Reader, region: Region) -> Iterator[Piece]:
-    left = region.length
-    while left:
-        data = numpy.empty(min(left, TENSOR_PIECE_BYTES), numpy.uint8).data
+    offset = 0
+    while offset < region.length:
+        data = numpy.empty(min(region.length - offset, region.piece), numpy.uint8).data
         got = reader.fill(data)
         if got:
-            yield Piece(data[:got], region.element)
+            yield Piece(data[:got], region, offset)
         if got < len(data):
             return
-        left -= got
+        offset += got
 
 
-def _by_content(reader: _Reader, length: int | None) -> Iterator[Piece]:
-    """Pieces of the next `length` bytes, or of all that is left."""
+def _by_content(reader: _Reader, region: Region) -> Iterator[Piece]:
     cutter = Cutter()
-    left = float("inf") if length is None else length
+    left, offset = region.length, 0
     rest = numpy.empty(0, numpy.uint8)
     while left:
-        wanted = int(min(left, _BUFFER_BYTES - len(rest)))
+        wanted = min(left, _BUFFER_BYTES - len(rest))
         buffer = numpy.empty(len(rest) + wanted, numpy.uint8)
         buffer[: len(rest)] = rest
         got = reader.fill(buffer[len(rest) :].data)
@@ -82,8 +72,8 @@ def _by_content(reader: _Reader, length: int | None) -> Iterator[Piece]:
         rest = buffer[: len(rest) + got]
         while len(rest) >= MAX_BYTES or (len(rest) and not left):
             size = cutter.first(rest)
-            yield Piece(rest[:size].data, "")
-            rest = rest[size:]
+            yield Piece(rest[:size].data, region, offset)
+            rest, offset = rest[size:], offset + size
 
 
 class _Reader:
@@ -94,15 +84,30 @@ class _Reader:
         self._seen = bytearray()  # looked at and not yet taken, from _taken on
         self._taken = 0
 
-    def ahead(self, count: int) -> bytearray:
-        """The first `count` bytes (fewer at the end), before any was taken. They stay to be taken."""
-        block = memoryview(bytearray(_READ_BYTES))
-        while len(self._seen) < count:
-            got = self._source.readinto(block[: count - len(self._seen)])
+    def peek(self, count: int, /) -> memoryview:
+        """The next `count` bytes (fewer at the end), which stay to be taken."""
+        missing = self._taken + count - len(self._seen)
+        if missing > 0:
+            self._look_ahead(missing)
+        return memoryview(self._seen).toreadonly()[self._taken : self._taken + count]
+
+    def _look_ahead(self, missing: int) -> None:
+        block = memoryview(bytearray(min(missing, _READ_BYTES)))
+        while missing > 0:
+            got = self._source.readinto(block[:missing])
             if not got:
                 break
-            self._seen += block[:got]
-        return self._seen
+            self._keep(block[:got])
+            missing -= got
+
+    def _keep(self, data: memoryview) -> None:
+        """Put these bytes behind those that were looked at and not taken; in place, unless somebody still has a view of them."""
+        try:
+            self._seen += data
+            del self._seen[: self._taken]
+        except BufferError:
+            self._seen = self._seen[self._taken :] + data
+        self._taken = 0
 
     def fill(self, data: memoryview) -> int:
         """Take bytes until `data` is full or the source ends. Gives how many."""

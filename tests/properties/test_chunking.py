@@ -5,9 +5,10 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_lepton.format.chunking import TENSOR_PIECE_BYTES, pieces
+from git_lepton.format.chunking import pieces
 from git_lepton.format.content_cuts import MAX_BYTES, MIN_BYTES
 from git_lepton.format.elements import ELEMENTS
+from git_lepton.format.layout import MAX_PIECE_BYTES
 from git_lepton.format.layouts.safetensors import tensor_regions
 from tests.format.sources import Dribble, header_of, with_length
 from tests.properties.mutation import damaged
@@ -33,7 +34,7 @@ def test_pieces_are_the_file_however_it_is_read(data: bytes, sizes: list[int]) -
     found = list(pieces(Dribble(data)))
     assert b"".join(piece.data for piece in found) == data
     assert list(pieces(Dribble(data, [*sizes, 4096]))) == found
-    assert all(0 < len(piece.data) <= TENSOR_PIECE_BYTES for piece in found)
+    assert all(0 < len(piece.data) <= MAX_PIECE_BYTES for piece in found)
 
 
 @given(st.binary(min_size=1, max_size=40), st.integers(1, 60_000), st.binary(max_size=9))
@@ -65,8 +66,9 @@ def test_nor_is_a_damaged_one(header: bytes) -> None:
 
 
 def check(header: bytes) -> None:
-    regions = tensor_regions(header)
-    if regions is not None:
+    found = tensor_regions(header)
+    if found is not None:
+        regions = list(found)
         entries = json.loads(header[8:])
         entries.pop("__metadata__", None)
         assert sum(region.length for region in regions) == max(

@@ -10,29 +10,51 @@ import codecs
 import json
 import re
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from git_lepton.format.elements import ELEMENTS
+from git_lepton.format.layout import Region, tensor
+
+if TYPE_CHECKING:
+    from git_lepton.format.layout import Ahead
 
 PREFIX_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 MAX_KEYS = 2**18  # tensors, and texts in the metadata
 MAX_ENTRY_BYTES = 2**16  # of a name, and of a tensor's description
+MAX_RANK = 64  # of a shape that is told: longer ones would cost more memory than their text
 _MAX_SIZE = 2**63 - 1
 
 _SPACE = re.compile(rb"[ \t\n\r]*+")
+_UP_TO_BRACE = re.compile(rb"[^}]*+}")
 _TEXT = re.compile(rb'"(?:[^"\\\x00-\x1f]++|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*+"')
 
 
-class Region(NamedTuple):
-    """A run of `length` bytes that hold elements of this dtype ("": bytes)."""
+class _Tensor(NamedTuple):
+    """What an entry says; `name` is UTF-8, in which it is no larger than in the header."""
 
-    length: int
-    element: str
+    begin: int
+    end: int
+    dtype: str
+    name: bytes
+    shape: tuple[int, ...]
 
 
 class _Unsound(Exception):
     """There is doubt about a header. Never leaves this module."""
+
+
+def regions(ahead: Ahead) -> Iterator[Region]:
+    """The header and the tensors of a file that has a sound header; nothing for any other."""
+    length = header_length(bytes(ahead.peek(PREFIX_BYTES)))
+    if length is None or bytes(ahead.peek(PREFIX_BYTES + 1)[PREFIX_BYTES:]) != b"{":
+        return
+    header = ahead.peek(PREFIX_BYTES + length)
+    tensors = tensor_regions(header) if len(header) == PREFIX_BYTES + length else None
+    del header  # not held while the tensors go by
+    if tensors is not None:
+        yield Region(PREFIX_BYTES + length)
+        yield from tensors
 
 
 def header_length(prefix: bytes) -> int | None:
@@ -41,14 +63,16 @@ def header_length(prefix: bytes) -> int | None:
     return length if len(prefix) == PREFIX_BYTES and 2 <= length <= MAX_HEADER_BYTES else None
 
 
-def tensor_regions(header: bytes | bytearray) -> list[Region] | None:
+def tensor_regions(header: bytes | bytearray | memoryview) -> Iterator[Region] | None:
     """The tensors' regions in the order of the data, from the whole header (its 8 bytes of length included); None if it is
     not sound."""
     try:
         _check_utf8(memoryview(header)[PREFIX_BYTES:])
-        return _tiled(sorted(_Reader(header).tensors()))
+        tensors = sorted(_Reader(header).tensors())
+        _check_tiled(tensors)
     except (_Unsound, ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
         return None
+    return (tensor(end - begin, dtype, _text_of(name), shape) for begin, end, dtype, name, shape in tensors)
 
 
 def _check_utf8(header: memoryview) -> None:
@@ -58,34 +82,36 @@ def _check_utf8(header: memoryview) -> None:
     decoder.decode(b"", final=True)
 
 
-def _tiled(tensors: list[tuple[int, int, str]]) -> list[Region]:
-    regions, position = [], 0
-    for begin, end, dtype in tensors:
-        if begin != position:
+def _check_tiled(tensors: list[_Tensor]) -> None:
+    position = 0
+    for found in tensors:
+        if found.begin != position:
             raise _Unsound
-        regions.append(Region(end - begin, dtype if dtype in ELEMENTS else ""))
-        position = end
-    return regions
+        position = found.end
+
+
+def _text_of(name: bytes) -> str:
+    return name.decode("utf-8", "surrogatepass")
 
 
 class _Reader:
     """Goes through the header once, from entry to entry."""
 
-    def __init__(self, header: bytes | bytearray) -> None:
+    def __init__(self, header: bytes | bytearray | memoryview) -> None:
         self._header = header
         self._position = PREFIX_BYTES
         self._keys = 0
 
-    def tensors(self) -> Iterator[tuple[int, int, str]]:
-        """Begin, end and dtype of every tensor. Raises _Unsound or ValueError."""
-        if not self._header.startswith(b"{", self._position):
+    def tensors(self) -> Iterator[_Tensor]:
+        """Every tensor, in the order of the header. Raises _Unsound or ValueError."""
+        if not self._comes(b"{"):
             raise _Unsound
         for name in self._object():
             if name == b"__metadata__":
                 for _ in self._object():
                     self._text()
             else:
-                yield _tensor(self._description())
+                yield _tensor(name, self._description())
         self._skip_space()
         if self._position != len(self._header):
             raise _Unsound
@@ -129,9 +155,11 @@ class _Reader:
     def _description(self) -> dict[str, Any]:
         """The object that comes next and has no object in it."""
         self._skip_space()
-        start = self._position
-        self._position = self._header.find(b"}", start, start + MAX_ENTRY_BYTES) + 1
-        value = json.loads(self._header[start : self._position].decode(), object_pairs_hook=_without_duplicates)
+        match = _UP_TO_BRACE.match(self._header, self._position, self._position + MAX_ENTRY_BYTES)
+        if not match:
+            raise _Unsound
+        self._position = match.end()
+        value = json.loads(match[0].decode(), object_pairs_hook=_without_duplicates)
         if not isinstance(value, dict):
             raise _Unsound
         return value
@@ -142,9 +170,12 @@ class _Reader:
 
     def _accept(self, sign: bytes) -> bool:
         self._skip_space()
-        there = self._header.startswith(sign, self._position)
+        there = self._comes(sign)
         self._position += there
         return there
+
+    def _comes(self, sign: bytes) -> bool:
+        return bytes(self._header[self._position : self._position + 1]) == sign
 
     def _expect(self, sign: bytes) -> None:
         if not self._accept(sign):
@@ -158,7 +189,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _tensor(entry: dict[str, Any]) -> tuple[int, int, str]:
+def _tensor(name: bytes, entry: dict[str, Any]) -> _Tensor:
     if entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise _Unsound
     dtype, shape, offsets = entry["dtype"], _sizes(entry["shape"]), _sizes(entry["data_offsets"])
@@ -167,7 +198,7 @@ def _tensor(entry: dict[str, Any]) -> tuple[int, int, str]:
     begin, end = offsets
     if dtype in ELEMENTS and _product(shape) * ELEMENTS[dtype].bits != (end - begin) * 8:
         raise _Unsound
-    return begin, end, dtype
+    return _Tensor(begin, end, dtype, name, tuple(shape) if len(shape) <= MAX_RANK else ())
 
 
 def _sizes(value: Any) -> list[int]:

@@ -11,15 +11,25 @@ import pytest
 from safetensors.numpy import save_file
 
 from git_lepton.format.elements import ELEMENTS
+from git_lepton.format.layout import Region, piece_bytes
 from git_lepton.format.layouts import safetensors
-from git_lepton.format.layouts.safetensors import Region, header_length, tensor_regions
+from git_lepton.format.layouts.safetensors import header_length
 from tests.format.sources import header_of, with_length
 
 ENTRY = b'{"dtype":"F32","shape":[2],"data_offsets":[0,8]}'
 
 
+def tensor_regions(header: bytes) -> list[Region] | None:
+    found = safetensors.tensor_regions(header)
+    return None if found is None else list(found)
+
+
 def regions(text: bytes) -> list[Region] | None:
     return tensor_regions(with_length(text))
+
+
+def region(length: int, dtype: str, name: str = "a", *shape: int) -> Region:
+    return Region(length, dtype, piece_bytes(dtype), name, shape)
 
 
 def one(entry: str) -> list[Region] | None:
@@ -44,8 +54,14 @@ def test_a_file_of_the_reference_writer(tmp_path: Path) -> None:
     assert length is not None
     found = tensor_regions(data[: 8 + length])
     assert found is not None
-    assert sorted(region for region in found if region.length) == sorted(
-        [Region(60, "F32"), Region(56, "I64"), Region(6, "F16"), Region(8, "F64")]
+    assert sorted(found) == sorted(
+        [
+            region(60, "F32", "weight", 3, 5),
+            region(56, "I64", "ids", 7),
+            region(6, "F16", "half", 3),
+            region(8, "F64", 'a "quoted" näme\n'),
+            region(0, "U8", "none", 0, 4),
+        ]
     )
     assert 8 + length + sum(region.length for region in found) == len(data)
 
@@ -53,33 +69,38 @@ def test_a_file_of_the_reference_writer(tmp_path: Path) -> None:
 @pytest.mark.parametrize("dtype", ELEMENTS)
 def test_every_dtype_has_its_length(dtype: str) -> None:
     size = 8 * ELEMENTS[dtype].bits // 8
-    assert tensor_regions(header_of([("a", dtype, [2, 4], size)])) == [Region(size, dtype)]
+    assert tensor_regions(header_of([("a", dtype, [2, 4], size)])) == [region(size, dtype, "a", 2, 4)]
     assert tensor_regions(header_of([("a", dtype, [2, 4], size + 1)])) is None
 
 
 def test_bits_must_fill_bytes() -> None:
     assert tensor("F4", "[3]", "[0,2]") is None
     assert tensor("F4", "[3]", "[0,1]") is None
-    assert tensor("F6_E2M3", "[4]", "[0,3]") == [Region(3, "F6_E2M3")]
+    assert tensor("F6_E2M3", "[4]", "[0,3]") == [region(3, "F6_E2M3", "a", 4)]
 
 
 def test_scalars_empty_tensors_and_space() -> None:
-    assert tensor(shape="[]", offsets="[0,4]") == [Region(4, "F32")]
-    assert tensor(shape="[0,9223372036854775807,9223372036854775807]", offsets="[0,0]") == [Region(0, "F32")]
+    assert tensor(shape="[]", offsets="[0,4]") == [region(4, "F32")]
+    assert tensor(shape="[0,9223372036854775807,9223372036854775807]", offsets="[0,0]") == [
+        region(0, "F32", "a", 0, 2**63 - 1, 2**63 - 1)
+    ]
     assert regions(b' {"a":' + ENTRY + b"}") is None  # must begin with {
-    assert regions(b'{ "a" :\n' + ENTRY.replace(b",", b" ,\t") + b"\r}  \n") == [Region(8, "F32")]
+    assert regions(b'{ "a" :\n' + ENTRY.replace(b",", b" ,\t") + b"\r}  \n") == [region(8, "F32", "a", 2)]
     assert regions(b"{}") == regions(b"{ }") == regions(b'{"__metadata__":{}}') == []
 
 
 def test_an_unknown_dtype_has_the_length_of_its_offsets() -> None:
-    assert tensor("F2_NEW", "[1000]", "[0,77]") == [Region(77, "")]
+    assert tensor("F2_NEW", "[1000]", "[0,77]") == [Region(77, "", 4 * 2**20, "a", (1000,))]
 
 
 def test_escaped_names_are_compared_as_what_they_mean() -> None:
     two = ENTRY.replace(b"[0,8]", b"[8,16]")
-    assert regions(b'{"a":' + ENTRY + b',"\\u0062":' + two + b"}") == [Region(8, "F32")] * 2
+    assert regions(b'{"a":' + ENTRY + b',"\\u0062":' + two + b"}") == [
+        region(8, "F32", "a", 2),
+        region(8, "F32", "b", 2),
+    ]
     assert regions(b'{"a":' + ENTRY + b',"\\u0061":' + two + b"}") is None
-    assert regions(b'{"\\ud800":' + ENTRY + b"}") == [Region(8, "F32")]
+    assert regions(b'{"\\ud800":' + ENTRY + b"}") == [region(8, "F32", "\ud800", 2)]
 
 
 @pytest.mark.parametrize(
@@ -208,10 +229,16 @@ def test_shapes_of_thousands_of_large_sizes_are_not_multiplied_out() -> None:
     started = time.process_time()
     for _ in range(100):
         assert tensor(shape=f"[{large}]", offsets="[0,0]") is None
-        assert tensor(shape=f"[{large},0]", offsets="[0,0]") == [Region(0, "F32")]
+        assert tensor(shape=f"[{large},0]", offsets="[0,0]") == [region(0, "F32")]
     assert time.process_time() - started < 3
 
 
 def test_a_large_sound_header_is_read() -> None:
     tensors = [(f"model.layers.{number}.weight", "BF16", [4, 4], 32) for number in range(20_000)]
-    assert tensor_regions(header_of(tensors, {"config": json.dumps({"a": ["}", "{"]})})) == [Region(32, "BF16")] * 20_000
+    assert tensor_regions(header_of(tensors, {"config": json.dumps({"a": ["}", "{"]})})) == [
+        region(32, "BF16", name, 4, 4) for name, *_ in tensors
+    ]
+
+
+def test_a_shape_of_too_many_dimensions_is_not_told() -> None:
+    assert tensor(shape="[" + ",".join(["1"] * 64 + ["2"]) + "]") == [region(8, "F32")]
