@@ -34,6 +34,21 @@ ELEMENTS: dict[str, Element] = {
 }
 BYTES = Element(8, 1, False)
 
+# Quantized blocks of GGUF: the bytes of their fields, in order; the two bytes of a scale apart.
+FIELDS: dict[str, tuple[int, ...]] = {
+    "GGUF_Q4_0": (1, 1, 16),
+    "GGUF_Q4_1": (1, 1, 1, 1, 16),
+    "GGUF_Q5_0": (1, 1, 4, 16),
+    "GGUF_Q5_1": (1, 1, 1, 1, 4, 16),
+    "GGUF_Q8_0": (1, 1, 32),
+    "GGUF_Q2_K": (16, 64, 1, 1, 1, 1),
+    "GGUF_Q3_K": (32, 64, 12, 1, 1),
+    "GGUF_Q4_K": (1, 1, 1, 1, 12, 128),
+    "GGUF_Q5_K": (1, 1, 1, 1, 12, 32, 128),
+    "GGUF_Q6_K": (128, 64, 16, 1, 1),
+    "GGUF_MXFP4": (1, 16),
+}
+
 
 def element_of(name: str) -> Element:
     """The element of this dtype; for "" and for a dtype that we do not know, a byte."""

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
 from git_lepton.format.manifest import Manifest, parse_manifest
+from git_lepton.format.pack import MAX_DEPTH
 from git_lepton.transfer.bodies import Body, Reply, Sent, Stream
 from git_lepton.transfer.connection import Connection
 from git_lepton.transfer.credentials import CredentialChain, GitCredentials
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 Name = TypeVar("Name", bound=Digest)
 Item = TypeVar("Item")
 # Those of coding.codec.RELEASED, without the weight of that module: most pushes bring nothing. A test compares.
-DECODABLE = (0, 1, 2)
+DECODABLE = (0, 1, 2, 3, 4)
 _PLANNED_AT_ONCE = 16_384  # chunks in one request for a plan: its answer is some 100 bytes for each
 
 
@@ -108,9 +109,11 @@ class RemoteStore:
     def open_upload(self) -> Upload:
         return self._ask("POST", "uploads").message(Upload)
 
-    def have(self, session: str, chunks: Sequence[ChunkId]) -> set[ChunkId]:
-        """Those of these chunks that need not be sent: a promise for as long as the session lasts."""
-        return {name for name, state in self._states(chunks, "uploads", session, "have").items() if state == protocol.STORED}
+    def have(self, session: str, chunks: Sequence[ChunkId]) -> dict[ChunkId, int]:
+        """Those of these chunks that need not be sent, with the number of bases that each has there: a promise for as long as the
+        session lasts."""
+        states = self._states(chunks, "uploads", session, "have", most=protocol.STORED + MAX_DEPTH)
+        return {name: state - protocol.STORED for name, state in states.items() if state >= protocol.STORED}
 
     def announce(self, session: str, manifest: Manifest) -> None:
         """Say which chunks an object consists of, before they come."""
@@ -195,11 +198,11 @@ class RemoteStore:
             body, kind = json.dumps(to_json(message)).encode(), "application/json"
         return self.connection.request(method, path, asked=f"repository {self.repository}", body=body, content_type=kind)
 
-    def _states(self, names: Sequence[Name], *parts: str) -> dict[Name, int]:
+    def _states(self, names: Sequence[Name], *parts: str, most: int = protocol.STORED) -> dict[Name, int]:
         found: dict[Name, int] = {}
         for batch in _batches(names, protocol.MAX_DIGESTS):
             body = self._ask("POST", *parts, body=_joined(batch)).body
-            if len(body) != len(batch) or max(body, default=0) > protocol.STORED:
+            if len(body) != len(batch) or max(body, default=0) > most:
                 raise BadAnswer(f"{self.connection.host} answered {len(body)} bytes about {len(batch)} names")
             found.update(zip(batch, body, strict=True))
         return found

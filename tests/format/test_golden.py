@@ -13,6 +13,7 @@ from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import parse_manifest
 from git_lepton.format.pack import (
     HEADER_BYTES,
+    MAX_DEPTH,
     PACK_HEAD,
     TRAILER_BYTES,
     Record,
@@ -36,12 +37,15 @@ def read_pack(path: Path) -> list[tuple[Record, bytes]]:
     return [(record, pack[offset : offset + record.stored_length]) for offset, record in records]
 
 
-def decoded(record: Record, payload: bytes) -> bytes:
-    assert isinstance(record.name, ChunkId)
-    assert xxhash.xxh3_64_intdigest(payload) == record.checksum
-    return bytes(
-        decode(EncodedChunk(record.name, record.codec, record.depth, record.base, record.raw_length, payload, record.checksum))
-    )
+def decoded(records: list[tuple[Record, bytes]]) -> dict[ChunkId, bytes]:
+    """The raw bytes of a pack's chunks, by name. A base comes before its deltas."""
+    raw: dict[ChunkId, bytes] = {}
+    for record, payload in records:
+        assert isinstance(record.name, ChunkId)
+        assert xxhash.xxh3_64_intdigest(payload) == record.checksum
+        chunk = EncodedChunk(record.name, record.codec, record.depth, record.base, record.raw_length, payload, record.checksum)
+        raw[record.name] = bytes(decode(chunk, raw[record.base] if record.base else None))
+    return raw
 
 
 def test_there_is_a_chunk_of_every_released_codec() -> None:
@@ -50,8 +54,11 @@ def test_there_is_a_chunk_of_every_released_codec() -> None:
 
 @pytest.mark.parametrize("path", PACKS, ids=lambda path: path.name)
 def test_every_chunk_is_decoded_to_what_its_name_says(path: Path) -> None:
-    for record, payload in read_pack(path):
-        assert ChunkId.of(decoded(record, payload)) == record.name
+    assert all(ChunkId.of(raw) == name for name, raw in decoded(read_pack(path)).items())
+
+
+def test_there_is_a_delta_of_every_depth() -> None:
+    assert {record.depth for path in PACKS for record, _ in read_pack(path)} == set(range(MAX_DEPTH + 1))
 
 
 @pytest.mark.parametrize("path", PACKS, ids=lambda path: path.name)
@@ -69,7 +76,7 @@ def test_a_pack_is_written_again(path: Path) -> None:
 def test_a_manifest_is_read_and_written_again_and_its_chunks_rebuild_the_object(path: Path) -> None:
     manifest = parse_manifest(path.read_bytes())
     assert manifest.encode() == path.read_bytes()
-    found = {record.name: decoded(record, payload) for pack in PACKS for record, payload in read_pack(pack)}
+    found = {name: raw for pack in PACKS for name, raw in decoded(read_pack(pack)).items()}
     whole = b"".join(found[entry.chunk] for entry in manifest.entries)
     assert (sha256(whole).digest(), len(whole)) == (manifest.oid.raw, manifest.size)
 

@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import threading
 from enum import Enum
-from typing import TYPE_CHECKING
+from functools import cached_property
 
 import numpy
 import zstandard
 
 from git_lepton.errors import CorruptData
+from git_lepton.format.coding.literals import Compress, literal_writer
+from git_lepton.format.coding.samples import looks_repetitive
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-_SAMPLE_BYTES = 4096
-_NOISE_BITS = 7.8  # of 8, for each byte
+_WORTH_A_LOOK = 16 * 1024  # bytes
+_TRIAL_BYTES = 64 * 1024
+_CLEARLY = 0.97
 
 
 class BadFrame(CorruptData):
@@ -40,7 +40,7 @@ _SYMBOLS = zstandard.ZstdCompressionParameters(
 
 
 class _PerThread(threading.local):
-    """One set of zstd objects for each thread."""
+    """One set of zstd objects for each thread, made when they are first needed."""
 
     def __init__(self) -> None:
         self.reader = zstandard.ZstdDecompressor()
@@ -49,21 +49,29 @@ class _PerThread(threading.local):
             Writer.REPEATS: zstandard.ZstdCompressor(level=3),
         }
 
+    @cached_property
+    def literals(self) -> Compress | None:
+        return literal_writer()
+
 
 _zstd = _PerThread()
 
 
-def looks_like_noise(data: NDArray[numpy.uint8]) -> bool:
-    """Whether a sample spread over `data` has its values so evenly that coding each on its own would save almost nothing."""
-    sample = data[:: max(1, len(data) // _SAMPLE_BYTES)]
-    counts = numpy.bincount(sample)
-    shares = counts[counts > 0] / len(sample)
-    return bool(-(shares * numpy.log2(shares)).sum() > _NOISE_BITS)
-
-
 def write_frame(data: memoryview, writer: Writer) -> bytes:
     """One frame that holds `data` and states its size."""
+    if writer is Writer.SYMBOLS and len(data) >= _WORTH_A_LOOK and not looks_repetitive(numpy.frombuffer(data, numpy.uint8)):
+        literals = _zstd.literals
+        if literals is not None:
+            return literals(data)
     return _zstd.writers[writer].compress(data)
+
+
+def smaller_writer(data: memoryview) -> Writer:
+    """REPEATS if that makes a clearly smaller frame of some 64 KiB from the middle of `data`, else the faster SYMBOLS."""
+    start = max(0, (len(data) - _TRIAL_BYTES) // 2)
+    part = data[start : start + _TRIAL_BYTES]
+    clearly = len(write_frame(part, Writer.REPEATS)) < _CLEARLY * len(write_frame(part, Writer.SYMBOLS))
+    return Writer.REPEATS if clearly else Writer.SYMBOLS
 
 
 def read_frame(frame: memoryview, length: int) -> bytes:

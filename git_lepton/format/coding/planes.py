@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import numpy
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.frames import Writer, looks_like_noise, read_frame, write_frame
+from git_lepton.format.coding.frames import Writer, read_frame, smaller_writer, write_frame
+from git_lepton.format.coding.samples import looks_like_noise
 from git_lepton.format.coding.words import SIZES, merge, split
 from git_lepton.format.elements import element_of
 
@@ -54,7 +55,7 @@ def _keep(plane: Bytes, floats: bool) -> tuple[Kept, bytes | memoryview]:
     if plane[0] == plane[-1] and bool((plane == plane[0]).all()):
         return Kept.CONSTANT, plane[:1].tobytes()
     if not (floats and looks_like_noise(plane)):  # a mantissa; planes of integers may look so and still repeat
-        frame = write_frame(plane.data, Writer.SYMBOLS)
+        frame = write_frame(plane.data, Writer.SYMBOLS if floats else smaller_writer(plane.data))
         if len(frame) < len(plane):
             return Kept.FRAME, frame
     return Kept.RAW, plane.data

@@ -11,6 +11,8 @@ import zstandard
 from git_lepton.errors import CorruptData, WrongUse
 from git_lepton.format.coding.codec import (
     CODECS,
+    COLUMNS,
+    DIFFERENCE,
     PLANES,
     RAW,
     RELEASED,
@@ -36,13 +38,14 @@ def chunk_of(data: bytes, codec: int, payload: bytes) -> EncodedChunk:
 
 
 def test_the_released_codecs() -> None:
-    assert frozenset({0, 1, 2}) == RELEASED
-    assert [CODECS[number].name for number in (RAW, ZSTD, PLANES)] == ["raw", "zstd", "planes"]
+    assert frozenset({0, 1, 2, 3, 4}) == RELEASED
+    assert (RAW, ZSTD, PLANES, DIFFERENCE, COLUMNS) == (0, 1, 2, 3, 4)
+    assert set(CODECS) == RELEASED - {DIFFERENCE}
 
 
 @pytest.mark.parametrize(
     ("data", "element", "codec"),
-    [(FLOATS, "F32", PLANES), (FLOATS, "", ZSTD), (TEXT, "", ZSTD), (bytes(9000), "U8", ZSTD), (noise(9000), "", RAW)],
+    [(FLOATS, "F32", COLUMNS), (FLOATS, "", COLUMNS), (TEXT, "", ZSTD), (bytes(9000), "U8", COLUMNS), (noise(9000), "", RAW)],
 )
 def test_the_codec_follows_element_and_data(data: bytes, element: str, codec: int) -> None:
     chunk = encode(data, element)

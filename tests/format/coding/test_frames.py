@@ -4,7 +4,8 @@ import numpy
 import pytest
 import zstandard
 
-from git_lepton.format.coding.frames import BadFrame, Writer, looks_like_noise, read_frame, write_frame
+from git_lepton.format.coding import frames
+from git_lepton.format.coding.frames import BadFrame, Writer, read_frame, smaller_writer, write_frame
 from tests.format.sources import noise
 
 DATA = b"weights and weights and weights " * 400
@@ -70,8 +71,27 @@ def test_a_bomb_that_lies_about_its_size_is_refused() -> None:
             read_frame(memoryview(frame), length)
 
 
-def test_noise_is_told_from_symbols() -> None:
-    assert looks_like_noise(numpy.frombuffer(noise(100_000), numpy.uint8))
-    assert not looks_like_noise(numpy.frombuffer(noise(100_000), numpy.uint8) >> numpy.uint8(1))
-    assert not looks_like_noise(numpy.zeros(100_000, numpy.uint8))
-    assert not looks_like_noise(numpy.frombuffer(b"a", numpy.uint8))
+def test_the_writer_is_chosen_by_what_it_makes_of_a_part() -> None:
+    rng = numpy.random.default_rng(1)
+    assert smaller_writer(memoryview(DATA * 10)) is Writer.REPEATS
+    assert smaller_writer((rng.normal(size=200_000) * 9).astype("i1").data.cast("B")) is Writer.SYMBOLS
+    assert smaller_writer(memoryview(b"")) in Writer
+
+
+@pytest.mark.parametrize("binding", [True, False], ids=["with the second binding", "without"])
+def test_symbols_take_what_their_entropy_says(monkeypatch: pytest.MonkeyPatch, binding: bool) -> None:
+    if not binding:
+        monkeypatch.setattr(frames, "literal_writer", lambda: None)
+    monkeypatch.setattr(frames, "_zstd", frames._PerThread())
+    exponents = (numpy.random.default_rng(1).normal(size=500_000).astype("<f4").view("<u4") >> 23).astype("u1")
+    parts = numpy.bincount(exponents) / len(exponents)
+    entropy = -(parts[parts > 0] * numpy.log2(parts[parts > 0])).sum()
+    frame = write_frame(exponents.data, Writer.SYMBOLS)
+    assert read_frame(memoryview(frame), len(exponents)) == exponents.tobytes()
+    assert 8 * len(frame) < 1.03 * entropy * len(exponents)
+
+
+def test_runs_among_symbols_become_short_in_spite_of_their_code() -> None:
+    mostly_zero = numpy.zeros(500_000, "u1")
+    mostly_zero[::1000] = 7
+    assert len(write_frame(mostly_zero.data, Writer.SYMBOLS)) < 20_000
