@@ -42,6 +42,7 @@ COMMANDS = (
     Command(_START, "uninstall", "take back what install wrote"),
     Command(_START, "track", "keep files that match a pattern as weights"),
     Command(_START, "untrack", "keep them as ordinary files again"),
+    Command(_START, "import", "bring a published model in, as a base for others", f"{_HERE}import_model"),
     Command(_DAILY, "status", "which tracked files are here, and what a push would send"),
     Command(_DAILY, "ls-files", "tracked files with their sizes and names of content"),
     Command(_DAILY, "env", "versions, settings, and which store is used and why"),

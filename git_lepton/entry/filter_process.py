@@ -91,7 +91,8 @@ class FilterProcess:
         if not head or _pointer_in(head):
             text = head
         else:
-            text = self._weights.confirm(os.fsdecode(request.pathname), content) or self._weights.keep(content)
+            path = os.fsdecode(request.pathname)
+            text = self._weights.confirm(path, content) or self._weights.keep(path, content)
         content.drain()
         self._answer(text)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
     from git_lepton.format.pointer import Pointer
     from git_lepton.git.pkt_line import Content
+    from git_lepton.workflow.base_places import BasePlaces
+    from git_lepton.workflow.bases import BaseFinder
     from git_lepton.workflow.just_written import JustWritten
     from git_lepton.workspace import Workspace
 
@@ -34,6 +36,8 @@ class Weights:
         self._stay: set[str] = set()
         self._just_written: dict[str, JustWritten] | None = None
         self._kept = False
+        self._places: BasePlaces | None = None
+        self._bases: BaseFinder | None = None
 
     @property
     def workspace(self) -> Workspace:
@@ -41,14 +45,29 @@ class Weights:
             self._workspace = self._open()
         return self._workspace
 
-    def keep(self, content: Content) -> bytes:
-        """Store a file; gives the text of its pointer when the weights are durable."""
-        from git_lepton.format.coding.codec import RELEASED
+    def keep(self, path: str, content: Content) -> bytes:
+        """Store the file at `path`; gives the text of its pointer when the weights are durable."""
+        from git_lepton.format.coding.codec import DIFFERENCE, RELEASED
         from git_lepton.workflow.clean import clean
 
         self._kept = True
-        codecs = self.workspace.settings.codecs
-        return clean(content, self.workspace.store, RELEASED if codecs is None else codecs)
+        codecs, bases = self.workspace.settings.codecs, self._find_bases()
+        allowed = RELEASED if codecs is None else codecs
+        text = clean(content, self.workspace.store, allowed, bases.of(path) if DIFFERENCE in allowed else None)
+        bases.added(path, text)
+        return text
+
+    def _find_bases(self) -> BaseFinder:
+        """Earlier versions to code new ones against; git is asked for them when the first piece comes that is not stored."""
+        if self._bases is None:
+            from git_lepton.workflow.base_places import BasePlaces
+            from git_lepton.workflow.bases import BaseFinder
+            from git_lepton.workflow.foreign_bases import known_bases
+
+            store = self.workspace.store
+            self._places = BasePlaces(self.workspace.git, lambda: known_bases(store.root))
+            self._bases = BaseFinder(store, self._places)
+        return self._bases
 
     def confirm(self, path: str, content: Content) -> bytes | None:
         """The pointer of a file that our own process has just written, if it still is that; None for any other file."""
@@ -121,6 +140,9 @@ class Weights:
                     f"{self._trouble.hint}\n{_PULL}".strip(),
                 )
                 code = self._trouble.exit_code
+            if self._places:
+                self._places.close()
+                _tell_of_bases(self._places)
             if self._kept:
                 self._reclaim()
         finally:
@@ -129,13 +151,13 @@ class Weights:
 
     def _reclaim(self) -> None:
         """Let go of versions that nothing refers to, where they have become many; the files that git asked about are stored."""
-        from git_lepton.workflow.prune import referenced_objects
+        from git_lepton.workflow.prune import needed_objects
         from git_lepton.workflow.reclaim import reclaim
 
         workspace = self.workspace
         try:
             workspace.store.close()  # seals what this process added, so that it can be looked at like all else
-            reclaim(workspace.store, lambda: referenced_objects(workspace.git), workspace.settings.scratch_limit)
+            reclaim(workspace.store, lambda: needed_objects(workspace), workspace.settings.scratch_limit)
         except LeptonError as error:
             complain(f"the store of weights was not tidied: {error.message}", error.hint)
 
@@ -150,6 +172,17 @@ class Weights:
         if done.index_trouble:
             complain(done.index_trouble.message, done.index_trouble.hint)
         return max((error.exit_code for error in done.failed.values()), default=0)
+
+
+def _tell_of_bases(places: BasePlaces) -> None:
+    """Say which bases were meant to be used and could not be."""
+    for model, base in places.not_fetched.items():
+        complain(
+            f"{model} was stored without its base {base}, which is not on this machine",
+            "git lepton fetch brings it; later versions are then stored as differences to it.",
+        )
+    if places.trouble:
+        complain(f"weights were stored without some of their bases: {places.trouble.message}", places.trouble.hint)
 
 
 def complain(message: str, hint: str) -> None:

@@ -19,22 +19,33 @@ class BadLeptonToml(WrongUse):
 
 def read_lepton_toml(git: GitRepository) -> dict[str, Any]:
     """The tables of HEAD's lepton.toml; empty where there is none. Raises BadLeptonToml, which names the line."""
-    status, size, _ = git.try_run("cat-file", "-s", "HEAD:lepton.toml")
+    return _read(git, "HEAD:lepton.toml") or {}
+
+
+def read_staged_lepton_toml(git: GitRepository) -> dict[str, Any]:
+    """As the next commit will have it: for what is stored, never for where it is sent. Raises BadLeptonToml."""
+    staged = _read(git, ":lepton.toml")
+    return read_lepton_toml(git) if staged is None else staged
+
+
+def _read(git: GitRepository, name: str) -> dict[str, Any] | None:
+    status, size, _ = git.try_run("cat-file", "-s", name)
     if status:  # no commit yet, or no such file in it
-        return {}
+        return None
+    where = "HEAD's" if name.startswith("HEAD") else "the staged"
     if int(size) > _MAX_BYTES:
-        raise BadLeptonToml(f"HEAD's lepton.toml has {int(size)} bytes; at most {_MAX_BYTES} are read")
-    return parse_lepton_toml(git.read_blob("HEAD:lepton.toml"))
+        raise BadLeptonToml(f"{where} lepton.toml has {int(size)} bytes; at most {_MAX_BYTES} are read")
+    return parse_lepton_toml(git.read_blob(name), where)
 
 
-def parse_lepton_toml(text: bytes) -> dict[str, Any]:
-    """The tables in these bytes. Raises BadLeptonToml."""
+def parse_lepton_toml(text: bytes, where: str = "HEAD's") -> dict[str, Any]:
+    """The tables in these bytes; `where` they are from is said in errors. Raises BadLeptonToml."""
     import tomllib
 
     try:
         return tomllib.loads(text.decode("utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadLeptonToml(f"HEAD's lepton.toml is broken: {error}", "Correct it, and commit it.") from error
+        raise BadLeptonToml(f"{where} lepton.toml is broken: {error}", "Correct it, and commit it.") from error
 
 
 def store_url(git: GitRepository) -> str | None:

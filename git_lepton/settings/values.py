@@ -83,6 +83,13 @@ SETTINGS = (
     ),
     Setting("codecs", "codecs", None, "The codec ids that `git add` may use; by default all released ones.", key="lepton.codecs"),
     Setting("concurrency", "count", 4, "How many packs travel at once.", key="lepton.concurrency"),
+    Setting(
+        "memory",
+        "size",
+        None,
+        "How much memory weights under way may take; by default a quarter of the machine's or container's, 48 to 384 MiB.",
+        variable="GIT_LEPTON_MEMORY",
+    ),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 TRUSTED_HOST = "lepton.trustedHost"  # many values, in the user's own config; `git lepton trust` keeps it
@@ -152,6 +159,12 @@ class Settings:
     @property
     def concurrency(self) -> int:
         return int(self.value("concurrency"))
+
+    @property
+    def memory(self) -> int | None:
+        """Bytes, or None for a share of what there is (see settings.resources)."""
+        memory: int | None = self.value("memory")
+        return memory
 
     @property
     def trusted_hosts(self) -> list[str]:

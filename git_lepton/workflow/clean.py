@@ -2,45 +2,55 @@
 
 The answer is given only when the weights are durable. All names are hashes of the bytes that came, never of what a cache
 remembers of the file (docs/decisions/0002). Work runs beside the reading: one thread hashes the whole, some name and encode
-pieces that the store lacks, one appends them in order. A piece that the store has is neither encoded nor written.
+pieces that the store lacks, one appends them in order. A piece that the store has is neither encoded nor written; one that it
+lacks is coded against an earlier version of it where `bases` knows one.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
 from collections.abc import Iterator
 from itertools import chain
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from git_lepton.errors import CorruptData
 from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, claims_to_be_pointer, parse_pointer
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from git_lepton.format.chunking import Piece, Source
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.codec import Base, EncodedChunk
+    from git_lepton.format.identifiers import ChunkId
     from git_lepton.format.manifest import Manifest, ManifestEntry
     from git_lepton.store.chunk_store import WritableChunkStore
+    from git_lepton.workflow.bases import Bases
 
-PIECES_IN_FLIGHT = 10  # of at most 4 MiB as we cut them: some 40 MiB, and what they are encoded to
 SMALL_BYTES = 2 * 1024 * 1024  # up to here threads cost more than they bring
-_MOST_WORKERS = 4
 
 
-def clean(source: Source, store: WritableChunkStore, codecs: frozenset[int]) -> bytes:
+class StoredPieceDamaged(CorruptData):
+    """A piece that was stored already, and so was not stored again, turned out to be damaged when it was read as a base."""
+
+    def __init__(self) -> None:
+        super().__init__("a stored piece of this file turned out to be damaged", "Repeat the command: the piece is stored anew.")
+
+
+def clean(source: Source, store: WritableChunkStore, codecs: frozenset[int], bases: Bases | None = None) -> bytes:
     """The pointer for what `source` holds, when that is durably in the store, encoded by these codecs only.
 
-    Empty content and content that is a pointer come back as they are. Raises BadPointer or UnknownPointerVersion for a pointer
-    that is none of ours, and what the source or the store raises; then the store shows nothing of it, and the source may
-    not be at its end.
+    Empty content and content that is a pointer come back as they are. Raises BadPointer or UnknownPointerVersion for a pointer that
+    is none of ours, StoredPieceDamaged, and what the source or the store raises; then the store shows nothing of it, and the source
+    may not be at its end.
     """
     head = _head(source)
     if not head or _is_pointer(head):
         return head
     with store.pinned():
-        manifest = _keep(_Resumed(head, source), store, codecs)
+        manifest = _keep(_Resumed(head, source), store, codecs, bases)
+        if store.missing(entry.chunk for entry in manifest.entries):
+            raise StoredPieceDamaged
         store.add_manifest(manifest)
         store.sync()
     return Pointer(manifest.oid, manifest.size).encode()
@@ -82,13 +92,13 @@ class _Resumed:
         return len(part)
 
 
-def _keep(source: Source, store: WritableChunkStore, codecs: frozenset[int]) -> Manifest:
+def _keep(source: Source, store: WritableChunkStore, codecs: frozenset[int], bases: Bases | None) -> Manifest:
     """Add the chunks of an object to the store; gives its manifest."""
     from git_lepton.format.chunking import pieces
     from git_lepton.format.identifiers import ObjectId
     from git_lepton.format.manifest import Manifest
 
-    work = _Work(store, codecs)
+    work = _Work(store, codecs, bases)
     cut = pieces(source)
     first = _up_to(SMALL_BYTES, cut)
     more = next(cut, None)
@@ -106,51 +116,83 @@ def _up_to(length: int, cut: Iterator[Piece]) -> list[Piece]:
     return taken
 
 
+class _Encoded(NamedTuple):
+    """What is to be added for a piece: nothing where the store has it. The piece itself, where it is coded against a base."""
+
+    entry: ManifestEntry
+    chunk: EncodedChunk | None = None
+    piece: Piece | None = None
+
+
 class _Work:
     """Hashes, names, encodes and adds pieces, in the calling thread or in threads beside it."""
 
-    def __init__(self, store: WritableChunkStore, codecs: frozenset[int]) -> None:
+    def __init__(self, store: WritableChunkStore, codecs: frozenset[int], bases: Bases | None) -> None:
         self.digest = hashlib.sha256()
         self._store = store
         self._codecs = codecs
+        self._bases = bases
 
     def do(self, piece: Piece) -> ManifestEntry:
         self.digest.update(piece.data)
         return self._add(self._encode(piece))
 
-    def _encode(self, piece: Piece) -> tuple[ManifestEntry, EncodedChunk | None]:
-        from git_lepton.format.coding.codec import encode
+    def _encode(self, piece: Piece) -> _Encoded:
         from git_lepton.format.identifiers import ChunkId
         from git_lepton.format.manifest import ManifestEntry
 
         name = ChunkId.of(piece.data)
-        lacking = self._store.missing([name])
-        chunk = encode(piece.data, piece.element, self._codecs, name) if lacking else None
-        return ManifestEntry(name, len(piece.data)), chunk
+        entry = ManifestEntry(name, len(piece.data))
+        if not self._store.missing([name]):
+            return _Encoded(entry)
+        base = self._bases.base_for(piece, name) if self._bases else None
+        chunk = self._coded(piece, name, base)
+        return _Encoded(entry, chunk, piece if chunk.base else None)
 
-    def _add(self, encoded: tuple[ManifestEntry, EncodedChunk | None]) -> ManifestEntry:
-        entry, chunk = encoded
+    def _coded(self, piece: Piece, name: ChunkId, base: Base | None) -> EncodedChunk:
+        from git_lepton.format.coding.codec import encode
+
+        return encode(piece.data, piece.element, self._codecs, name, base)
+
+    def _add(self, encoded: _Encoded) -> ManifestEntry:
+        """A base may have gone bad since it was read, and been noted as missing: then its piece is coded by itself."""
+        from git_lepton.store.chunk_store import BaseRefused
+
+        entry, chunk, piece = encoded
         if chunk is not None:
-            self._store.add(chunk)
+            try:
+                self._store.add(chunk)
+            except BaseRefused:
+                if piece is None:
+                    raise
+                self._store.add(self._coded(piece, entry.chunk, None))
         return entry
 
     def beside(self, cut: Iterator[Piece]) -> Iterator[ManifestEntry]:
         """The entries of all pieces, in order. What goes wrong in any thread comes out here."""
         from concurrent.futures import ThreadPoolExecutor
 
-        workers = max(2, min(_MOST_WORKERS, os.cpu_count() or 1))
-        in_flight: deque[tuple[Future[None], Future[ManifestEntry]]] = deque()
-        with ThreadPoolExecutor(1) as hashing, ThreadPoolExecutor(1) as adding, ThreadPoolExecutor(workers) as encoding:
-            for piece in cut:
-                encoded = encoding.submit(self._encode, piece)
-                in_flight.append((hashing.submit(self.digest.update, piece.data), adding.submit(self._add_when, encoded)))
-                del piece, encoded  # the pieces in flight are to be all that is in memory
-                if len(in_flight) >= PIECES_IN_FLIGHT:
-                    yield self._finished(*in_flight.popleft())
-            while in_flight:
-                yield self._finished(*in_flight.popleft())
+        from git_lepton.settings.resources import cores, memory_budget
+        from git_lepton.store.ahead import coding_cost
 
-    def _add_when(self, encoded: Future[tuple[ManifestEntry, EncodedChunk | None]]) -> ManifestEntry:
+        room = memory_budget()
+        in_flight: deque[tuple[int, Future[None], Future[ManifestEntry]]] = deque()
+        with ThreadPoolExecutor(1) as hashing, ThreadPoolExecutor(1) as adding, ThreadPoolExecutor(max(2, cores())) as encoding:
+            for piece in cut:
+                cost = coding_cost(len(piece.data), delta=self._bases is not None)
+                room -= cost
+                encoded = encoding.submit(self._encode, piece)
+                added = adding.submit(self._add_when, encoded)
+                in_flight.append((cost, hashing.submit(self.digest.update, piece.data), added))
+                del piece, encoded, added  # the pieces in flight are to be all that is in memory
+                while room <= 0 and len(in_flight) > 1:
+                    freed, hashed, added = in_flight.popleft()
+                    yield self._finished(hashed, added)
+                    room += freed
+            while in_flight:
+                yield self._finished(*in_flight.popleft()[1:])
+
+    def _add_when(self, encoded: Future[_Encoded]) -> ManifestEntry:
         return self._add(encoded.result())
 
     @staticmethod

@@ -1,8 +1,7 @@
 """`git lepton download`: files of one version into a folder, without clone, without git, without installation.
 
 What is there and right stays; what is missing or wrong is brought, verified and put in its place at once. What arrived before
-a break stays
-in `.git-lepton-partial` inside the folder, which goes when all is done. A changed file brings only the chunks that its earlier
+a break stays in `.git-lepton-partial` inside the folder, which goes when all is done. A changed file brings only what its earlier
 version in the folder does not have.
 """
 
@@ -18,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from git_lepton.errors import WrongUse
+from git_lepton.errors import WeightsMissing, WrongUse
 from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, parse_pointer
 from git_lepton.settings import Settings
 from git_lepton.settings.addresses import FORM, BadStoreUrl
@@ -27,11 +26,15 @@ from git_lepton.store.file_lock import try_lock
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import download
 from git_lepton.transfer.git_snapshot import Snapshot, TreeFile, read_snapshot
+from git_lepton.transfer.progress import SILENT
+from git_lepton.transfer.ranges import read_plan
 from git_lepton.transfer.remote_store import RemoteStore, connect
+from git_lepton.workflow.arriving import ArrivingStore
 from git_lepton.workflow.safe_paths import PARTIAL, UnsafePath, place_of
 from git_lepton.workflow.smudge import write_file
 
 if TYPE_CHECKING:
+    from git_lepton.format.identifiers import ChunkId
     from git_lepton.transfer.progress import Progress
 
 _GROUP_BYTES = 4 << 30  # weights brought before they are written and their chunks let go of: bounds the room beside the files
@@ -195,32 +198,48 @@ def _bring(
     arrived: Arrived,
     show: Callable[[str], Progress] | None,
 ) -> None:
-    """Bring some files' chunks, write the files, let the chunks go."""
-    from git_lepton.transfer.progress import SILENT
+    """Bring some files' chunks and write the files meanwhile; then let the chunks go."""
+    from concurrent.futures import ThreadPoolExecutor
 
-    with LocalStore(place) as store:
+    with LocalStore(place) as store, ThreadPoolExecutor(1) as pool:
         for path, pointer in group.items():
             _take_from_earlier(store, remote, folder / path, pointer)
-        pointers = list(dict.fromkeys(group.values()))
-        arrived.bytes_received += download(store, remote, pointers, show("Downloading") if show else SILENT).bytes_received
-        for path, pointer in group.items():
-            file = place_of(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_file(pointer, store, file, durably=True)
-            arrived.brought.append(path)
+        arriving = ArrivingStore(store, SILENT)
+        progress = show("Downloading") if show else SILENT
+        fetching = pool.submit(_download, store, remote, list(dict.fromkeys(group.values())), progress, arriving)
+        try:
+            for path, pointer in group.items():
+                file = place_of(folder, path)
+                file.parent.mkdir(parents=True, exist_ok=True)
+                write_file(pointer, arriving, file, durably=True)
+                arrived.brought.append(path)
+        except WeightsMissing:
+            fetching.result()  # says why they are
+            raise
+        arrived.bytes_received += fetching.result()
     shutil.rmtree(place)
 
 
+def _download(
+    store: LocalStore, remote: RemoteStore, pointers: list[Pointer], progress: Progress, arriving: ArrivingStore
+) -> int:
+    """The bytes that were received."""
+    try:
+        return download(store, remote, pointers, progress, announce=arriving.announce).bytes_received
+    finally:
+        arriving.finish()
+
+
 def _take_from_earlier(store: LocalStore, remote: RemoteStore, earlier: Path, pointer: Pointer) -> None:
-    """Put those chunks of the new file that its earlier version has into the store: cuts depend on content alone."""
+    """Put what the new file needs and its earlier version has into the store, chunks and bases of chunks: cuts depend on content
+    alone."""
     from git_lepton.format.chunking import pieces
     from git_lepton.format.coding.codec import RAW, encode
     from git_lepton.format.identifiers import ChunkId
 
     if not earlier.is_file() or earlier.stat().st_size <= _BLOCK:
         return
-    wanted = {entry.chunk for manifest in remote.manifests([pointer.oid]) for entry in manifest.entries}
-    wanted = store.missing(wanted)
+    wanted = store.missing(_needed_chunks(remote, pointer))
     with earlier.open("rb", buffering=0) as source:
         for piece in pieces(source):
             name = ChunkId.of(piece.data)
@@ -228,6 +247,12 @@ def _take_from_earlier(store: LocalStore, remote: RemoteStore, earlier: Path, po
                 wanted.discard(name)
                 store.add(encode(piece.data, "", frozenset({RAW}), name))
     store.sync()
+
+
+def _needed_chunks(remote: RemoteStore, pointer: Pointer) -> set[ChunkId]:
+    """An object's chunks and their bases, as far as the server has them."""
+    chunks = list({entry.chunk: None for manifest in remote.manifests([pointer.oid]) for entry in manifest.entries})
+    return {chunk.name for asked, plan in remote.plans(chunks) for chunk in read_plan(asked, plan)[0]}
 
 
 def _set_mode(file: Path, mode: int) -> None:

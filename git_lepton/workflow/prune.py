@@ -1,7 +1,7 @@
 """Frees the disk of weights that this repository does not need: which ones, and how sure one must be.
 
 Nothing that a ref, a reflog, a stash, an index or a worktree reaches goes without the server's word that it has it, and what is
-checked out, staged, stashed or not yet pushed does not go at all.
+checked out, staged, stashed or not yet pushed does not go at all; nor does a base in another repository while lepton.toml names it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.git.held import blobs_in_indexes, heads, noted_objects
 from git_lepton.git.repository import GitRepository
 from git_lepton.store.chunk_store import Pruned
+from git_lepton.workflow.foreign_bases import objects_in_use
 from git_lepton.workflow.reclaim import SPARED_S
 from git_lepton.workspace import Workspace
 
@@ -42,7 +43,13 @@ def prune(workspace: Workspace, *, verify_remote: bool = False, dry_run: bool = 
         confirmed = workspace.stored([Pointer(oid, here[oid]) for oid in pushed], looked_at=True) if pushed else set()
         keep -= confirmed
         kept = len(pushed) - len(confirmed)
+    keep |= objects_in_use(workspace)
     return PruneResult(store.prune(keep, older_than_s=spared_s, dry_run=dry_run), kept)
+
+
+def needed_objects(workspace: Workspace) -> set[ObjectId]:
+    """What git refers to here, and the bases in other repositories that lepton.toml names."""
+    return referenced_objects(workspace.git) | objects_in_use(workspace)
 
 
 def referenced_objects(git: GitRepository) -> set[ObjectId]:

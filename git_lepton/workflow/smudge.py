@@ -6,8 +6,8 @@ import contextlib
 import hashlib
 import os
 import stat
-from collections import deque
 from collections.abc import Callable, Generator, Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
+    from git_lepton.store.ahead import Room
     from git_lepton.store.chunk_store import ChunkStore
 
 TEMPORARY_PREFIX = ".git-lepton-"
-CHUNKS_AHEAD = 8
 SMALL_BYTES = 2 * 1024 * 1024
-_MOST_WORKERS = 4
+_MOST_WORKERS = 16
 
 
 class WrongObject(CorruptData):
@@ -91,21 +91,22 @@ def _write_ahead(
 
 
 def _decoded(manifest: Manifest, store: ChunkStore) -> Generator[bytes | bytearray, None, None]:
-    """The object's chunks in order, some of them decoded ahead."""
-    from concurrent.futures import ThreadPoolExecutor
+    """The object's chunks in order, some of them decoded ahead; all files of a process share the memory for that."""
+    from git_lepton.settings.resources import cores
+    from git_lepton.store.ahead import Job, coding_cost, run_ahead
 
-    workers = max(2, min(_MOST_WORKERS, os.cpu_count() or 1))
-    pool = ThreadPoolExecutor(workers)
-    ahead: deque[Future[bytes | bytearray]] = deque()
-    try:
-        for entry in manifest.entries:
-            ahead.append(pool.submit(store.read, entry.chunk))
-            if len(ahead) >= CHUNKS_AHEAD:
-                yield ahead.popleft().result()
-        while ahead:
-            yield ahead.popleft().result()
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+    jobs = (
+        Job(partial(store.read, entry.chunk), coding_cost(entry.length, delta=True), entry.length) for entry in manifest.entries
+    )
+    return run_ahead(jobs, max(2, min(_MOST_WORKERS, cores())), _room())
+
+
+@cache
+def _room() -> Room:
+    from git_lepton.settings.resources import memory_budget
+    from git_lepton.store.ahead import Room
+
+    return Room(memory_budget())
 
 
 def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool = False) -> str:

@@ -20,6 +20,7 @@ from git_lepton.workflow import fetch_without_git as subject
 from git_lepton.workflow.fetch_without_git import Arrived, FolderBusy, NothingMatches, fetch_without_git, split_source
 from git_lepton.workflow.safe_paths import PARTIAL, UnsafePath
 from git_lepton.workspace import open_workspace
+from tests.support import fine_tuned
 from tests.support.git_http_server import GitHttpServer
 from tests.support.git_sandbox import GitSandbox
 from tests.transfer.double_server import Double
@@ -127,6 +128,16 @@ def test_a_changed_file_brings_only_what_its_earlier_version_lacks(hosted: Hoste
     assert (tmp_path / "to" / "a.bin").read_bytes() == changed
     assert 0 < arrived.bytes_received <= 2 << 20
     assert hosted.bytes_asked() <= 2 << 20
+
+
+def test_a_version_that_is_coded_against_the_one_in_the_folder_brings_only_the_difference(hosted: Hosted, tmp_path: Path) -> None:
+    (hosted.sandbox.folder / ".gitattributes").write_text("*.safetensors filter=lepton -text\n")
+    hosted.publish({"m.safetensors": fine_tuned.model(0)})
+    whole = get(hosted, tmp_path / "to").bytes_received
+    hosted.publish({"m.safetensors": fine_tuned.model(1)})
+    arrived = get(hosted, tmp_path / "to")
+    assert (tmp_path / "to" / "m.safetensors").read_bytes() == fine_tuned.model(1)
+    assert 0 < arrived.bytes_received < whole / 3
 
 
 def test_patterns_are_paths_folders_or_globs(hosted: Hosted, tmp_path: Path) -> None:

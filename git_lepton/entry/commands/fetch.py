@@ -3,18 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.boundary import complain
 from git_lepton.entry.revisions import remote_and_revisions
 from git_lepton.entry.terminal import counted, human_bytes, progress, say
+from git_lepton.errors import LeptonError
+from git_lepton.transfer.progress import Progress
 from git_lepton.workflow.fetch import fetch_weights, pointers_of
+from git_lepton.workflow.foreign_bases import FetchedBases, fetch_bases
 from git_lepton.workflow.push import pointers_to_push
-from git_lepton.workspace import open_workspace
+from git_lepton.workspace import Workspace, open_workspace
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Bring weights from the store into the local one; the work tree stays as it is."""
-    command = parser("fetch", "Bring weights from the store. The work tree stays as it is; `git lepton checkout` writes it.")
+    """Bring weights from the store into the local one, and the bases that models have in other repositories."""
+    command = parser(
+        "fetch",
+        "Bring weights from the store, and the bases that lepton.toml names in other repositories of the same server. "
+        "The work tree stays as it is; `git lepton checkout` writes it.",
+    )
     command.add_argument(
         "names", nargs="*", metavar="REMOTE|REF", help="a remote, then refs; the current version where none is given"
     )
@@ -33,12 +42,30 @@ def main(arguments: Sequence[str]) -> int:
         meter = progress("Downloading")
         pointers = [pointer for pointer, _ in found]
         got = fetch_weights(workspace.store, pointers, lambda lacking: workspace.fetch(lacking, meter, remote))
+        bases, trouble = _fetch_bases(workspace, meter, remote)
     objects, size = (got.objects, got.bytes_received) if got else (0, 0)
     if options.json:
-        print_json({"objects": objects, "bytes_received": size, "known": len(pointers) - objects})
+        print_json({"objects": objects, "bytes_received": size, "known": len(pointers) - objects, "bases": asdict(bases)})
     else:
         say(f"brought {counted(objects, 'object')}, {human_bytes(size)}" if objects else _nothing_to_bring(len(pointers)))
-    return 0
+        if bases.bases:
+            what = (
+                f"brought {counted(bases.objects, 'object')}, {human_bytes(bases.bytes_received)}"
+                if bases.objects
+                else "all here"
+            )
+            say(f"bases in other repositories: {what}")
+    if trouble:
+        complain(trouble)
+    return trouble.exit_code if trouble else 0
+
+
+def _fetch_bases(workspace: Workspace, meter: Progress, remote: str | None) -> tuple[FetchedBases, LeptonError | None]:
+    """What weights need is here by now: what is wrong with bases is said after that."""
+    try:
+        return fetch_bases(workspace, meter, remote), None
+    except LeptonError as error:
+        return FetchedBases(), error
 
 
 def _nothing_to_bring(count: int) -> str:

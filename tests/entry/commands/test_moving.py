@@ -68,6 +68,7 @@ def test_fetch_of_a_ref_and_of_everything(pushed: GitSandbox, pointers: GitSandb
         "objects": 2,
         "bytes_received": pytest.approx(1 << 20, rel=0.1),
         "known": 1,
+        "bases": {"bases": 0, "objects": 0, "bytes_received": 0},
     }
 
 
