@@ -57,6 +57,17 @@ class Workspace:
             raise NotAServer(location.folder or Path())
         return self._server(location)
 
+    def other_repository(self, repository: str, remote: str | None = None) -> RemoteStore:
+        """Another repository, OWNER/NAME, on the server behind a remote. Raises as `remote` does."""
+        from dataclasses import replace
+
+        location = self.settings.store_location(remote)
+        if location.kind == "folder":
+            from git_lepton.store.folder_remote import NotAServer
+
+            raise NotAServer(location.folder or Path())
+        return self._server(replace(location, repository=repository))
+
     def fetch(
         self,
         pointers: Sequence[Pointer],

@@ -2,7 +2,8 @@
 
 A store keeps encodings of chunks and the manifests that order them. Its promises:
 
-- A chunk has one encoding: the first that was added. Adding what is there changes nothing. A base is added before its deltas.
+- A chunk has one encoding: the first that was added. Adding what is there changes nothing. A base is added before its deltas; the
+  depth of a delta is what it has in this store, whatever the delta says, and at most 3.
 - What was added can be read at once by the same process, and after `sync` it survives a loss of power.
 - `read` gives bytes of exactly that name or raises; damage of one chunk never hides another.
 - `missing` is as of the last `refresh`; reading looks again by itself before it says that something is missing.
@@ -57,7 +58,7 @@ class DamagedChunk(CorruptData):
 
 
 class BaseRefused(CorruptData):
-    """A delta whose base is not stored, or is stored deeper than the delta says."""
+    """A delta whose base is not stored, or lies so deep that the delta would be too deep."""
 
 
 class StoreFull(WrongUse):
@@ -155,7 +156,7 @@ class WritableChunkStore(ChunkStore, Protocol):
     """Also keeps what it is given. Adding raises StoreFull, StoreNotWritable or DiskTrouble; nothing is half-visible then."""
 
     def add(self, chunk: EncodedChunk) -> None:
-        """No-op if there. Raises BaseRefused for a delta whose base is not there yet."""
+        """No-op if there. Raises BaseRefused for a delta whose base is not there yet, or lies too deep already."""
 
     def add_manifest(self, manifest: Manifest) -> None: ...
 

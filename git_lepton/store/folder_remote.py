@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from git_lepton.errors import LeptonError, WeightsMissing, WrongUse
+from git_lepton.store.chunk_store import BaseRefused
 from git_lepton.store.local_store import LocalStore
+from git_lepton.store.recoding import decoded_and_solo
 
 if TYPE_CHECKING:
     from git_lepton.format.identifiers import ChunkId, ObjectId
@@ -126,11 +128,16 @@ def _copy_objects(source: LocalStore, target: LocalStore, manifests: Sequence[Ma
 
 def _copy_chunk(source: LocalStore, target: LocalStore, name: ChunkId) -> int:
     """Copy one chunk, its bases first. Returns the stored bytes copied."""
+    from git_lepton.format.coding.codec import RELEASED
+
     chunk = source.encoded(name)
     copied = len(chunk.payload)
     if chunk.base is not None and target.missing([chunk.base]):
         copied += _copy_chunk(source, target, chunk.base)
-    target.add(chunk)
+    try:
+        target.add(chunk)
+    except BaseRefused:  # its base lies deeper there than here
+        target.add(decoded_and_solo(target, chunk, RELEASED))
     return copied
 
 

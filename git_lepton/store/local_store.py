@@ -10,6 +10,7 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,9 +89,25 @@ class LocalStore:
         chunk = self.encoded(name)
         if chunk.base is None:
             return decode(chunk)
-        if self._depth(chunk.base) >= chunk.depth:
+        if self.depth(chunk.base) >= chunk.depth:
             raise DamagedChunk(name, "its base lies deeper than itself")
-        return decode(chunk, bytes(self.read(chunk.base)))
+        return decode(chunk, self.read(chunk.base))
+
+    def record(self, name: ChunkId) -> Record | None:
+        """How a chunk is stored, as of the last refresh: no payload is read, so it is cheap. None if it is not here."""
+        self._load()
+        place = self.catalogue.chunk(name.raw)
+        return place[0].record(place[1]) if place else None
+
+    def depth(self, name: ChunkId) -> int:
+        """The number of bases below a chunk; 0 too where it is not here."""
+        record = self.record(name)
+        return record.depth if record else 0
+
+    def base(self, name: ChunkId) -> ChunkId | None:
+        """The chunk that this one is coded against; None too where it is not here."""
+        record = self.record(name)
+        return record.base if record else None
 
     def manifest(self, oid: ObjectId) -> Manifest | None:
         """The chunks of this object, or None if that is not known here. Raises DamagedChunk."""
@@ -122,10 +139,6 @@ class LocalStore:
 
     def _find(self, name: Digest) -> tuple[PackFile, int] | None:
         return self.catalogue.manifest(name.raw) if isinstance(name, ObjectId) else self.catalogue.chunk(name.raw)
-
-    def _depth(self, name: ChunkId) -> int:
-        place = self._find(name)
-        return place[0].record(place[1]).depth if place else 0
 
     def _fetch(self, name: Digest) -> tuple[Record, bytes] | None:
         """Header and payload of a record; None if it is not here. A pack may vanish under us, its records moved to another."""
@@ -179,16 +192,20 @@ class LocalStore:
         self._load()
         with self._lock:
             if not self._holds(chunk.name):
-                self._check_base(chunk)
-                self._own.append(chunk.record().encode(), chunk.payload)
+                self._own.append(self._placed(chunk).encode(), chunk.payload)
 
-    def _check_base(self, chunk: EncodedChunk) -> None:
+    def _placed(self, chunk: EncodedChunk) -> Record:
+        """The chunk's header, with the depth that it has here: elsewhere its base may be coded in another way. So every delta lies
+        deeper than its base, and no chain is a circle."""
+        record = chunk.record()
         if chunk.base is None:
-            return
+            return record
         if not self._holds(chunk.base):
             raise BaseRefused(f"chunk {chunk.name} has a base that is not stored: {chunk.base}")
-        if self._depth(chunk.base) >= chunk.depth or chunk.depth > MAX_DEPTH:
-            raise BaseRefused(f"chunk {chunk.name} has a base of its own depth or deeper")
+        depth = self.depth(chunk.base) + 1
+        if depth > MAX_DEPTH:
+            raise BaseRefused(f"chunk {chunk.name} would lie on more than {MAX_DEPTH} bases")
+        return replace(record, depth=depth)
 
     def add_manifest(self, manifest: Manifest) -> None:
         """Keep this manifest, unless the object has one; then note that it is in use again (see `prune`)."""

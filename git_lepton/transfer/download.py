@@ -1,7 +1,8 @@
 """Brings objects from a server: takes manifests and a plan, fetches what the local store lacks in ranges, several at a time.
 
-A chunk is checked and stored as soon as it has arrived, its bases before it, so that what came before a break stays. Never more
-than one chunk for each stream is in memory.
+One plan names the chunks and those bases of theirs that are not here; they come in one pass, each base before its deltas and all as
+near as can be to the order of the files, so that a file can be written while the rest of it is on its way. A chunk is checked and
+stored as soon as it has arrived, so that what came before a break stays. Never more than one chunk for each stream is in memory.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import TYPE_CHECKING
 from git_lepton.errors import WeightsMissing
 from git_lepton.transfer.fetching import Fetcher
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.ranges import PlannedChunk, cut_ranges, read_plan
+from git_lepton.transfer.ranges import PlannedChunk, ordered_ranges, read_plan
+from git_lepton.transfer.refusals import RangeGone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 _MANIFEST_BATCH = 8 * 1024 * 1024  # bytes of manifests in one answer, about
 _SMALLEST_PIECE = 64 * 1024  # as many bytes of a file have one entry in its manifest, at least
 _ENTRY_BYTES = 36
+_PLANS = 3  # for one download
 
 
 @dataclass(frozen=True)
@@ -66,11 +69,12 @@ def download(
         lengths = {entry.chunk: entry.length for manifest in manifests.values() for entry in manifest.entries}
         here = lengths.keys() - store.missing(lengths)
         fresh = [m for m in manifests.values() if store.manifest(m.oid) is None or not _is_whole(m, here)]
-        planned, lacking = _plan(store, remote, [name for name in lengths if name not in here])
+        names = [name for name in lengths if name not in here]
+        planned, lacking = _plan(store, remote, names)
         whole = [manifest for manifest in manifests.values() if not any(entry.chunk in lacking for entry in manifest.entries)]
         if announce:
             announce(whole)
-        received = _fetch(store, remote, planned, progress)
+        received = _fetch(store, remote, names, planned, progress)
         for manifest in whole:
             store.add_manifest(manifest)
         store.sync()
@@ -102,27 +106,49 @@ def _manifests(store: LocalStore, remote: RemoteStore, pointers: Sequence[Pointe
 
 
 def _plan(store: LocalStore, remote: RemoteStore, names: Sequence[ChunkId]) -> tuple[list[PlannedChunk], set[ChunkId]]:
-    """How to fetch these chunks and their bases, without what is here; and those that the server lacks."""
+    """How to fetch these chunks, none of which is here, with the bases that are not here either; and those that the server lacks."""
     planned: dict[ChunkId, PlannedChunk] = {}
     lacking: set[ChunkId] = set()
     for asked, plan in remote.plans(names):
         chunks, absent = read_plan(asked, plan)
         lacking |= absent
         planned.update((chunk.name, chunk) for chunk in chunks)
-    here = planned.keys() - store.missing(planned)
-    return [chunk for name, chunk in planned.items() if name not in here], lacking
+    needed: dict[ChunkId, PlannedChunk] = {}
+    waiting = [name for name in reversed(names) if name not in lacking]
+    while waiting:
+        chunk = planned[waiting.pop()]
+        if chunk.name not in needed:
+            needed[chunk.name] = chunk
+            waiting += store.missing([chunk.base]) if chunk.base else ()
+    return list(needed.values()), lacking
 
 
-def _fetch(store: LocalStore, remote: RemoteStore, planned: Sequence[PlannedChunk], progress: Progress) -> int:
-    """Fetch and store these chunks, bases first. Returns the bytes of their payloads."""
+def _fetch(
+    store: LocalStore, remote: RemoteStore, names: Sequence[ChunkId], planned: Sequence[PlannedChunk], progress: Progress
+) -> int:
+    """Fetch and store these chunks, for which there is a plan; another is asked for where the server has moved some of them
+    meanwhile. Returns the bytes of their payloads."""
+    received = 0
+    for attempt in range(1, _PLANS + 1):
+        try:
+            _fetch_planned(store, remote, planned, progress)
+            return received + sum(chunk.length for chunk in planned)
+        except RangeGone:
+            if attempt == _PLANS:
+                raise
+        gone = store.missing(chunk.name for chunk in planned)
+        received += sum(chunk.length for chunk in planned if chunk.name not in gone)
+        planned, lacking = _plan(store, remote, [name for name in names if name in gone])
+        if lacking:
+            raise RangeGone(f"{remote.connection.host} has let go of weights while they were fetched", "Fetch again.")
+    raise AssertionError("the last attempt returns or raises")
+
+
+def _fetch_planned(store: LocalStore, remote: RemoteStore, planned: Sequence[PlannedChunk], progress: Progress) -> None:
     if not planned:
-        return 0
-    total = sum(chunk.length for chunk in planned)
-    progress.start(total)
+        return
+    progress.start(sum(chunk.length for chunk in planned))
     try:
-        for depth in sorted({chunk.depth for chunk in planned}):
-            ranges = cut_ranges(chunk for chunk in planned if chunk.depth == depth)
-            Fetcher(store, remote, progress, ranges).run()
+        Fetcher(store, remote, progress, ordered_ranges(planned)).run()
     finally:
         progress.finish()
-    return total

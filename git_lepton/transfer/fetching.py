@@ -1,7 +1,8 @@
 """Several streams that empty one list of ranges, each chunk checked and stored as it arrives.
 
 A stream that breaks goes on at the first chunk that was not stored; an address that expired is asked for anew; a chunk that
-is not what the plan says is fetched once more.
+is not what the plan says is fetched once more. A delta waits for its base, which another stream may still bring: ranges come so
+ordered (`ranges.ordered_ranges`) that the stream which waits is never the one that is waited for.
 """
 
 from __future__ import annotations
@@ -18,11 +19,15 @@ import xxhash
 
 from git_lepton.errors import CorruptData, NetworkTrouble
 from git_lepton.format.pack import HEADER_BYTES
+from git_lepton.store.chunk_store import BaseRefused
+from git_lepton.store.recoding import decoded_and_solo
 from git_lepton.transfer.patience import Transient
 from git_lepton.transfer.ranges import PackRange, PlannedChunk
 from git_lepton.transfer.refusals import UrlExpired
 
 if TYPE_CHECKING:
+    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.identifiers import ChunkId
     from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.bodies import Stream
     from git_lepton.transfer.progress import Progress
@@ -32,6 +37,7 @@ if TYPE_CHECKING:
 _URLS_AT_ONCE = 64
 _SYNC_BYTES = 256 * 1024 * 1024
 _EXPIRIES = 3  # in a row
+_LOOK_S = 0.5  # between two looks whether all has stopped
 
 
 class BadPayload(CorruptData):
@@ -62,7 +68,7 @@ class Fetcher:
         self._waiting = deque(ranges)
         self._addressed: deque[tuple[PackRange, _Address]] = deque()
         self._addressing = threading.Lock()
-        self._counting = threading.Lock()
+        self._arrived = threading.Condition()
         self._unsynced = 0
         self._stopped = False
 
@@ -138,7 +144,8 @@ class Fetcher:
         while left and not self._stopped:
             chunk = left[0]
             payload = memoryview(stream.read(between + chunk.length))[between:]
-            if xxhash.xxh3_64_intdigest(payload) == chunk.checksum:
+            whole = xxhash.xxh3_64_intdigest(payload) == chunk.checksum
+            if whole and not any(chunk.base == other.name for other in damaged):  # its base comes again, and so must it
                 self._keep(chunk, payload)
             else:
                 damaged.append(chunk)
@@ -148,12 +155,31 @@ class Fetcher:
     def _keep(self, chunk: PlannedChunk, payload: memoryview) -> None:
         from git_lepton.format.coding.codec import EncodedChunk
 
-        self._store.add(EncodedChunk(chunk.name, chunk.codec, chunk.depth, chunk.base, chunk.raw_length, payload, chunk.checksum))
+        if chunk.base is not None and not self._await(chunk.base):
+            return
+        self._add(EncodedChunk(chunk.name, chunk.codec, chunk.depth, chunk.base, chunk.raw_length, payload, chunk.checksum))
         self._progress.advance(chunk.length)
-        with self._counting:
+        with self._arrived:
+            self._arrived.notify_all()
             self._unsynced += chunk.length
             due = self._unsynced >= _SYNC_BYTES
             if due:
                 self._unsynced = 0
         if due:
             self._store.sync()
+
+    def _await(self, base: ChunkId) -> bool:
+        """Wait until the base is stored; False where all has stopped before."""
+        with self._arrived:
+            while self._store.missing([base]) and not self._stopped:
+                self._arrived.wait(_LOOK_S)
+        return not self._store.missing([base])
+
+    def _add(self, chunk: EncodedChunk) -> None:
+        """Where its base lies so deep here that the delta may not be kept as it is, it is kept without a base."""
+        from git_lepton.format.coding.codec import RELEASED
+
+        try:
+            self._store.add(chunk)
+        except BaseRefused:
+            self._store.add(decoded_and_solo(self._store, chunk, RELEASED))

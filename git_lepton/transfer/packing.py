@@ -1,4 +1,4 @@
-"""Cuts what a push sends into packs: bases before their deltas, in file order, no longer than a link can carry in good time."""
+"""Cuts what a push sends into packs, in its order, no longer than a link can carry in good time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAI
 
 if TYPE_CHECKING:
     from git_lepton.format.coding.codec import EncodedChunk
-    from git_lepton.format.identifiers import ChunkId
     from git_lepton.transfer.bodies import Buffer
 
 LEAST_BYTES = 1024 * 1024
@@ -88,22 +87,6 @@ class PackSizes:
         with self._lock:
             self._limit = max(1, min(self._limit, length))
             self._size = min(self._size, self._limit)
-
-
-def in_order(names: Iterable[ChunkId], wanted: set[ChunkId], load: Callable[[ChunkId], EncodedChunk]) -> Iterator[EncodedChunk]:
-    """The chunks of `wanted` in the order of `names`, each once, and before each the bases of it that are wanted themselves.
-
-    `load` reads a chunk. `wanted` is emptied.
-    """
-    for name in names:
-        waiting = [name] if name in wanted else []
-        while waiting:
-            chunk = load(waiting[-1])
-            if chunk.base is not None and chunk.base in wanted and chunk.base not in waiting:
-                waiting.append(chunk.base)
-                continue
-            wanted.discard(waiting.pop())
-            yield chunk
 
 
 def fill_packs(chunks: Iterable[EncodedChunk], sizes: PackSizes, ready: Callable[[], None]) -> Iterator[OutgoingPack]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from git_lepton.errors import CorruptData
@@ -108,3 +108,64 @@ def cut_ranges(chunks: Iterable[PlannedChunk], longest: int = RANGE_BYTES) -> li
             held.append(chunk)
         ranges.append(PackRange(tuple(held)))
     return ranges
+
+
+def ordered_ranges(chunks: Sequence[PlannedChunk], longest: int = RANGE_BYTES) -> list[PackRange]:
+    """Ranges as `cut_ranges` makes them, each after those that hold bases of its chunks, else in the order of `chunks`.
+
+    In a range a base comes before its deltas. Where packs hold them in such disorder that no order of long ranges does it, no range
+    holds both a chunk and its base, which may make them short.
+    """
+    names = {chunk.name: chunk for chunk in chunks}
+    order = _bases_first(cut_ranges(chunks, longest))
+    if order is not None:
+        return order
+    by_rank: dict[int, list[PlannedChunk]] = {}
+    for chunk in chunks:
+        by_rank.setdefault(_rank(chunk, names), []).append(chunk)
+    return [item for rank in sorted(by_rank) for item in cut_ranges(by_rank[rank], longest)]
+
+
+def _rank(chunk: PlannedChunk, names: Mapping[ChunkId, PlannedChunk]) -> int:
+    """How many of the chunks below this one are to be fetched as well. Raises BadPlan where that has no end."""
+    rank, below = 0, chunk
+    while below.base is not None and below.base in names:
+        rank, below = rank + 1, names[below.base]
+        if rank > MAX_DEPTH:
+            raise BadPlan(f"the plan's chunk {chunk.name} lies on more than {MAX_DEPTH} bases")
+    return rank
+
+
+def _bases_first(ranges: Sequence[PackRange]) -> list[PackRange] | None:
+    """These ranges, each after those that it needs; None if there is no such order."""
+    places = {chunk.name: (index, at) for index, item in enumerate(ranges) for at, chunk in enumerate(item.chunks)}
+    needed: list[list[int]] = []
+    for index, item in enumerate(ranges):
+        below = [(at, places[chunk.base]) for at, chunk in enumerate(item.chunks) if chunk.base in places]
+        if any(place[0] == index and place[1] > at for at, place in below):
+            return None
+        needed.append(sorted({place[0] for _, place in below} - {index}))
+    order = _each_after(needed)
+    return None if order is None else [ranges[index] for index in order]
+
+
+def _each_after(needed: Sequence[Sequence[int]]) -> list[int] | None:
+    """The numbers from 0 on, as near to their order as can be, but each after those that it needs; None where that is a circle."""
+    order: list[int] = []
+    done, open_ = set[int](), set[int]()
+    for first in range(len(needed)):
+        waiting = [first]
+        while waiting:
+            number = waiting[-1]
+            before = [other for other in needed[number] if other not in done]
+            if number in done or not before:
+                waiting.pop()
+                if number not in done:
+                    done.add(number)
+                    order.append(number)
+                continue
+            if number in open_:
+                return None
+            open_.add(number)
+            waiting += reversed(before)
+    return order

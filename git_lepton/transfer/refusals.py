@@ -36,6 +36,10 @@ class SessionGone(NetworkTrouble):
     """The upload session has ended."""
 
 
+class RangeGone(NetworkTrouble):
+    """The server has moved what a plan for a download told of: ask for another."""
+
+
 class UrlExpired(NetworkTrouble):
     """A transfer URL is no longer taken; ask for another."""
 
@@ -125,6 +129,7 @@ _CODES = {
     404: "not_found",
     407: "proxy",
     413: "too_large",
+    416: "range_not_satisfiable",
     422: "corrupt_data",
     424: "missing_chunks",
     426: "upgrade_required",
@@ -160,6 +165,7 @@ _KINDS: dict[str, tuple[type[LeptonError], str, str]] = {
     ),
     "session_gone": (SessionGone, "the upload to {asked} on {host} has ended", "Push again: it goes on where it stopped."),
     "too_large": (TooLarge, "{host} does not take {sent} bytes in one request", _BODY_SIZE_HINT),
+    "range_not_satisfiable": (RangeGone, "{host} has moved parts of {asked}", "Run the same again."),
     "corrupt_data": (Refuted, "{host} found that what arrived is not what its name says", "Run: git lepton fsck"),
     "missing_chunks": (ChunksUnknown, "{host} lacks parts of what was to be stored in {asked}", "Push again."),
     "upgrade_required": (UpgradeNeeded, "{host} needs a newer git-lepton", "Run: pip install --upgrade git-lepton"),

@@ -1,26 +1,31 @@
 """Brings objects to a server: asks what it lacks, sends that in packs made for this push, waits until all of it is verified.
 
-Every step may be done again, so that resuming is doing it again. At most `remote.streams` packs are in memory.
+Every step may be done again, so that resuming is doing it again. In memory are the packs under way, of which there are at most
+`remote.streams`, and the one that is being filled; reading and coding for it goes on beside.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from git_lepton.errors import LeptonError, NetworkTrouble, WeightsMissing
-from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs, in_order
+from git_lepton.errors import LeptonError, WeightsMissing
+from git_lepton.settings.resources import cores, memory_budget
+from git_lepton.store.ahead import Room
+from git_lepton.transfer.admission import admit, admitted_chunks, outside_bases
+from git_lepton.transfer.outcome import refusal, wait_until_verified
+from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.refusals import ChunksUnknown, NotFound, Refuted, SessionGone, TooLarge, UrlExpired, error_of_code
-from git_lepton.wire.messages import PackOffer, Ticket, UploadState
+from git_lepton.transfer.refusals import ChunksUnknown, NotFound, Refuted, SessionGone, TooLarge, UrlExpired
+from git_lepton.wire.messages import PackOffer, Ticket
 from git_lepton.wire.protocol import MISSING, STORED
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
     from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer
@@ -30,9 +35,8 @@ if TYPE_CHECKING:
 
 _SESSIONS = 3  # a session that ends under way, or that lost what it had promised, is followed by another
 _ADDRESSES = 3  # asked for one pack
-_FIRST_POLL_S, _LONGEST_POLL_S = 0.05, 2.0
-_WAIT_S = 2.0  # that the server may hold an answer back: long enough to be quick, short enough to show progress
-_STUCK_S = 600.0  # a verification that does not go on for so long
+_OF_DELTAS = frozenset({"conflict", "missing_chunks", "corrupt_data"})  # codes that chunks without a base may not meet
+_SHARES = 2  # of the memory: one for packs, one for what is read and coded to fill them
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,21 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
         manifests = _manifests(store, absent, remote.connection.host)
         sizes = PackSizes()
         sessions = sent = missing = 0
+        solo: Collection[ChunkId] = ()
         while True:
-            push = _Push(store, remote, manifests, sizes, progress)
+            push = _Push(store, remote, manifests, sizes, progress, solo)
             try:
                 push.run()
             except (SessionGone, ChunksUnknown):
                 sessions += 1
                 if sessions == _SESSIONS:
                     raise
+            except _DeltasRefused as refused:
+                sessions += 1
+                if sessions == _SESSIONS:
+                    raise refused.error from None
+                progress.note(f"{remote.connection.host} does not take some weights as differences to others; sending them whole")
+                solo = refused.deltas
             except _PackTooLong as refused:
                 if not sizes.reduced:
                     progress.note(f"{refused.error.message}; sending smaller packs. {refused.error.hint}")
@@ -107,6 +118,15 @@ class _PackTooLong(Exception):
         self.error = error
 
 
+class _DeltasRefused(Exception):
+    """The server did not take all, and deltas were sent: a base of theirs may have changed there, gone or rotted."""
+
+    def __init__(self, error: LeptonError, deltas: Collection[ChunkId]) -> None:
+        super().__init__(error.message)
+        self.error = error
+        self.deltas = deltas  # all that were sent and are to go without a base now
+
+
 class _Stopped(Exception):
     """Another part of this push failed: what is being sent is of no use."""
 
@@ -115,17 +135,25 @@ class _Push:
     """One upload session, from opening it to its end."""
 
     def __init__(
-        self, store: LocalStore, remote: RemoteStore, manifests: Sequence[Manifest], sizes: PackSizes, progress: Progress
+        self,
+        store: LocalStore,
+        remote: RemoteStore,
+        manifests: Sequence[Manifest],
+        sizes: PackSizes,
+        progress: Progress,
+        solo: Collection[ChunkId],
     ) -> None:
         self._store, self._remote, self._progress = store, remote, progress
-        self._manifests, self._sizes = manifests, sizes
+        self._manifests, self._sizes, self._solo = manifests, sizes, solo
         self._session = remote.open_upload()
         self._allowed = frozenset(self._session.codecs)
-        sizes.limit(min(self._session.max_pack_bytes, remote.capabilities().max_pack_bytes))
+        share = memory_budget() // _SHARES
+        sizes.limit(min(self._session.max_pack_bytes, remote.capabilities().max_pack_bytes, share // (remote.streams + 1)))
+        self._room = Room(share)
         self._slots = threading.Semaphore(remote.streams)
         self._lock = threading.Lock()
         self._failure: BaseException | None = None
-        self._known: set[ChunkId] = set()
+        self._deltas: set[ChunkId] = set()
         self.raw_missing = 0
         self.bytes_sent = 0
 
@@ -137,15 +165,14 @@ class _Push:
         have = self._remote.have(self._session.session, names)
         missing = [name for name in names if name not in have]
         self._check_here(missing)
-        self._known = set(names)
         self.raw_missing = sum(lengths[name] for name in missing)
         if missing:
             self._progress.start(self.raw_missing)
             try:
-                self._send_all(missing)
+                self._send_all(missing, have)
             finally:
                 self._progress.finish()
-        self._wait_until_verified(self._remote.commit(self._session.session))
+        self._conclude()
 
     def _check_here(self, names: Sequence[ChunkId]) -> None:
         """Nothing is sent unless all can be: weights in part help nobody."""
@@ -157,9 +184,13 @@ class _Push:
 
     # Sending
 
-    def _send_all(self, names: Sequence[ChunkId]) -> None:
-        chunks = map(self._admissible, in_order(names, set(names), self._store.encoded))
-        with ThreadPoolExecutor(self._remote.streams) as pool:
+    def _send_all(self, names: Sequence[ChunkId], have: dict[ChunkId, int]) -> None:
+        bases = [base for base in outside_bases(self._store, names) if base not in have]
+        there = have | (self._remote.have(self._session.session, bases) if bases else {})
+        order = admit(self._store, names, self._allowed, there, self._solo)
+        self._deltas = {admitted.name for admitted in order if admitted.base}
+        ready = admitted_chunks(self._store, order, self._allowed, max(2, cores()), self._room)
+        with closing(ready) as chunks, ThreadPoolExecutor(self._remote.streams) as pool:
             try:
                 for number, pack in enumerate(fill_packs(chunks, self._sizes, self._take_slot)):
                     pool.submit(self._work, pack, number)
@@ -173,19 +204,6 @@ class _Push:
                 raise
         if self._failure is not None:
             raise self._failure
-
-    def _admissible(self, chunk: EncodedChunk) -> EncodedChunk:
-        """The chunk as this repository may keep it: by an allowed codec, and with a base that is there or on its way."""
-        if chunk.codec in self._allowed and (chunk.base is None or self._is_known(chunk.base)):
-            return chunk
-        from git_lepton.format.coding.codec import encode
-
-        return encode(self._store.read(chunk.name), "", self._allowed, chunk.name)
-
-    def _is_known(self, base: ChunkId) -> bool:
-        if base not in self._known and self._remote.have(self._session.session, [base]):
-            self._known.add(base)
-        return base in self._known
 
     def _take_slot(self) -> None:
         self._slots.acquire()
@@ -247,32 +265,14 @@ class _Push:
         if raw > 0 and self._failure is not None:
             raise _Stopped
 
-    # The end
-
-    def _wait_until_verified(self, state: UploadState) -> None:
-        delay, moved, told = _FIRST_POLL_S, time.monotonic(), False
-        while state.state not in ("done", "failed"):
-            asked = time.monotonic()
-            before, state = state, self._remote.upload_state(self._session.session, wait=_WAIT_S)
-            if time.monotonic() - asked < delay:  # a server that does not hold its answers back
-                time.sleep(delay)
-                delay = min(2 * delay, _LONGEST_POLL_S)
-            moved = moved if state == before else time.monotonic()
-            if time.monotonic() - moved > _STUCK_S:
-                raise NetworkTrouble(f"{self._remote.connection.host} does not go on verifying", "Push again later.")
-            if not told and state == before:
-                told = True
-                self._progress.note(f"{self._remote.connection.host} is verifying what arrived")
+    def _conclude(self) -> None:
+        """Wait until all is verified. Raises what the server refused."""
+        state = self._remote.commit(self._session.session)
+        state = wait_until_verified(self._remote, self._session.session, state, self._progress)
         if state.state == "failed":
-            raise self._refused(state)
-
-    def _refused(self, state: UploadState) -> LeptonError:
-        failures = state.failures
-        if not failures:
-            return NetworkTrouble(f"{self._remote.connection.host} refused the upload without a reason", "Push again.")
-        told = "; ".join(f"{failure.subject[:64]}: {failure.message}" for failure in failures[:3])
-        more = f" (and {len(failures) - 3} more)" if len(failures) > 3 else ""
-        return error_of_code(failures[0].code, f"{self._remote.connection.host} refused what was pushed: {told}{more}")
+            error = refusal(state, self._remote.connection.host)
+            may_be_deltas = self._deltas and any(failure.code in _OF_DELTAS for failure in state.failures)
+            raise _DeltasRefused(error, self._deltas) if may_be_deltas else error
 
 
 class _Meter:

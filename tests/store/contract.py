@@ -54,7 +54,14 @@ class StoreContract:
             store.add(chunk_of(data, depth=1, base=ChunkId.of(base)))
         assert store.missing([ChunkId.of(data)])
 
-    def test_a_base_must_lie_less_deep(self, store: WritableChunkStore) -> None:
+    def test_a_delta_has_the_depth_that_its_base_gives_it_here(self, store: WritableChunkStore) -> None:
+        names = [ChunkId.of(some_bytes(n)) for n in range(3)]
+        store.add(chunk_of(some_bytes(0)))
+        store.add(chunk_of(some_bytes(1), depth=3, base=names[0]))
+        store.add(chunk_of(some_bytes(2), depth=1, base=names[1]))
+        assert [store.encoded(name).depth for name in names] == [0, 1, 2]
+
+    def test_a_delta_never_lies_deeper_than_three(self, store: WritableChunkStore) -> None:
         names = [ChunkId.of(some_bytes(n)) for n in range(6)]
         store.add(chunk_of(some_bytes(0)))
         for n in (1, 2, 3):

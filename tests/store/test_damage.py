@@ -125,3 +125,19 @@ def test_prune_never_takes_the_only_sound_copy(root: Path, monkeypatch: pytest.M
     with LocalStore(root) as store:
         store.prune({manifest_of([some_bytes(1)]).oid, manifest_of([some_bytes(1), some_bytes(2)]).oid}, older_than_s=60)
     assert is_whole(root, 1, 2)
+
+
+def test_what_lies_on_a_lost_base_is_named_and_so_are_its_objects(root: Path) -> None:
+    keep(root, 1)
+    (first,) = pack_files(root)
+    with LocalStore(root) as store:
+        store.add(chunk_of(some_bytes(2), depth=1, base=name(1)))
+        store.add(chunk_of(some_bytes(3), depth=2, base=name(2)))
+        manifest = manifest_of([some_bytes(3)])
+        store.add_manifest(manifest)
+        store.sync()
+    first.unlink()
+    with LocalStore(root) as store:
+        named = {problem.subject: problem.message for problem in store.verify()}
+    assert named.keys() == {name(2).hex, name(3).hex, str(manifest.oid)}
+    assert str(name(1)) in named[name(3).hex]

@@ -175,6 +175,17 @@ def test_a_pack_of_a_newer_version_is_refused(store: LocalStore) -> None:
         LocalStore(store.root).refresh()
 
 
+def test_what_is_stored_of_a_chunk_is_known_without_reading_it(store: LocalStore) -> None:
+    base, delta, absent = (ChunkId.of(some_bytes(n)) for n in (1, 2, 3))
+    store.add(chunk_of(some_bytes(1)))
+    store.add(chunk_of(some_bytes(2), depth=1, base=base))
+    assert (store.base(delta), store.depth(delta)) == (base, 1)
+    assert (store.base(base), store.depth(base)) == (None, 0)
+    assert (store.base(absent), store.depth(absent), store.record(absent)) == (None, 0, None)
+    record = store.record(delta)
+    assert record == store.encoded(delta).record()
+
+
 def test_of_two_encodings_the_less_deep_is_taken(tmp_path: Path) -> None:
     """Two processes that code A by B and B by A at once: both stay readable, also when packs are merged."""
     a, b = some_bytes(1), some_bytes(2)

@@ -7,7 +7,7 @@ import re
 import threading
 from hashlib import sha256
 
-from git_lepton.format.coding.codec import EncodedChunk, decode
+from git_lepton.format.coding.codec import RELEASED, EncodedChunk, decode
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import TRAILER_BYTES, Record, index_bytes, parse_end
@@ -18,7 +18,7 @@ from tests.transfer.scripted_server import Answer, Request, ScriptedServer, erro
 
 class Double:
     def __init__(self, codecs: list[int] | None = None, upload_checksum: str = "") -> None:
-        self.codecs = codecs or [0, 1, 2]
+        self.codecs = codecs or sorted(RELEASED)
         self.upload_checksum = upload_checksum
         self.lock = threading.Lock()
         self.packs: dict[str, bytes] = {}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from git_lepton.format.coding.codec import encode
@@ -10,11 +12,12 @@ from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import Downloaded, ObjectsAbsent, download
 from git_lepton.transfer.fetching import BadPayload, RangeIgnored
+from git_lepton.transfer.refusals import RangeGone
 from git_lepton.transfer.upload import upload
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.transfer.conftest import Connect, Watcher
 from tests.transfer.double_server import Double
-from tests.transfer.scripted_server import Answer
+from tests.transfer.scripted_server import Answer, Request
 from tests.transfer.weights import MIB, RAW, add_chunks, add_object, fake_delta, holds, noise
 
 
@@ -85,6 +88,44 @@ def test_bases_come_along_and_are_stored_before_their_deltas(here: LocalStore, t
         assert there.encoded(chunk.name).record() == chunk.record()
 
 
+def test_deltas_wait_for_bases_that_other_streams_bring(here: LocalStore, there: LocalStore, connect: Connect) -> None:
+    """The bases lie in a pack of their own, and every range of it comes late."""
+    old = [encode(noise(MIB, seed), "", RAW) for seed in range(40)]
+    new = [fake_delta(noise(10_000, 100 + seed), base) for seed, base in enumerate(old)]
+    first = add_chunks(here, b"".join(noise(MIB, seed) for seed in range(40)), old)
+    second = add_chunks(here, b"".join(noise(10_000, 100 + seed) for seed in range(40)), new)
+    with Double(codecs=[0, 1, 2, 9]) as double:
+        remote = connect(double.url)
+        upload(here, remote, [first])
+        upload(here, remote, [second])
+        late = max(double.packs, key=lambda name: len(double.packs[name]))
+        usual = double.answer
+
+        def slow(request: Request) -> Answer:
+            if late in request.path and request.method == "GET":
+                time.sleep(0.05)
+            return usual(request)
+
+        double.server.answer = slow
+        done = download(there, remote, [second])
+    assert done.bytes_received == 40 * (MIB + 10_000)
+    assert all(there.encoded(chunk.name).record() == chunk.record() for chunk in new)
+
+
+def test_with_a_base_comes_what_depends_on_it_once_more_where_the_base_was_damaged(
+    here: LocalStore, there: LocalStore, connect: Connect
+) -> None:
+    base = encode(noise(MIB, 1), "", RAW)
+    delta = fake_delta(noise(10_000, 2), base)
+    pointers = [add_chunks(here, noise(MIB, 1), [base]), add_chunks(here, noise(10_000, 2), [delta])]
+    with Double(codecs=[0, 1, 2, 9]) as double:
+        upload(here, connect(double.url), pointers)
+        with FaultyProxy(double.url, [Fault(path="/get/", corrupt_answer_at=1000)]) as proxy:
+            download(there, connect(proxy.url), pointers)
+            assert proxy.count("/get/") == 3  # one range, then both again
+    assert there.encoded(delta.name).record() == delta.record()
+
+
 def test_a_chunk_that_comes_damaged_is_fetched_once_more(
     here: LocalStore, there: LocalStore, double: Double, connect: Connect, progress: Watcher
 ) -> None:
@@ -120,6 +161,32 @@ def test_a_download_address_that_expired_is_asked_for_anew(
         download(there, connect(proxy.url), [pointer])
         assert proxy.count("/urls$") == 2
     assert holds(there, pointer)
+
+
+def test_where_the_server_has_moved_what_it_told_of_another_plan_is_asked_for(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect, progress: Watcher
+) -> None:
+    pointers = [add_object(here, noise(20 * MIB, seed)) for seed in (1, 2)]
+    for pointer in pointers:
+        upload(here, connect(double.url, streams=1), [pointer])
+    moved = Fault(path="/get/", skip=1, times=1, status=416)
+    with FaultyProxy(double.url, [moved]) as proxy:
+        done = download(there, connect(proxy.url, streams=1), pointers, progress)
+        assert proxy.count("/plan") == 2
+    assert done.bytes_received == 40 * MIB
+    assert progress.done == progress.total < 40 * MIB
+    assert all(holds(there, pointer) for pointer in pointers)
+
+
+def test_a_server_that_moves_all_the_time_is_given_up(
+    here: LocalStore, there: LocalStore, double: Double, connect: Connect
+) -> None:
+    pointer = add_object(here, noise(MIB, 1))
+    upload(here, connect(double.url), [pointer])
+    with FaultyProxy(double.url, [Fault(path="/get/", times=None, status=416)]) as proxy:
+        with pytest.raises(RangeGone, match="moved"):
+            download(there, connect(proxy.url), [pointer])
+        assert proxy.count("/plan") == 3
 
 
 def test_an_answer_that_is_not_the_range_is_said(here: LocalStore, there: LocalStore, double: Double, connect: Connect) -> None:

@@ -7,10 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_lepton.format.coding.codec import EncodedChunk, encode
-from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_PACK_BYTES, TRAILER_BYTES, index_bytes, parse_end
-from git_lepton.transfer.packing import FIRST_BYTES, LEAST_BYTES, PackSizes, fill_packs, in_order, make_pack
-from tests.transfer.weights import MIB, RAW, fake_delta, noise
+from git_lepton.transfer.packing import FIRST_BYTES, LEAST_BYTES, PackSizes, fill_packs, make_pack
+from tests.transfer.weights import MIB, RAW, noise
 
 SMALL = [encode(noise(100 + seed, seed), "", RAW) for seed in range(30)]
 
@@ -80,24 +79,3 @@ def test_the_limit_of_the_server_holds_from_the_start() -> None:
     assert sizes.next == FIRST_BYTES
     sizes.limit(3 * MIB)
     assert sizes.next == 3 * MIB
-
-
-@given(st.data())
-def test_bases_go_before_their_deltas_and_each_chunk_goes_once(data: st.DataObject) -> None:
-    store: dict[ChunkId, EncodedChunk] = {chunk.name: chunk for chunk in SMALL[:4]}
-    for seed in range(100, 108):
-        base = data.draw(st.sampled_from([chunk for chunk in store.values() if chunk.depth < 3]))
-        delta = fake_delta(noise(50, seed), base)
-        store[delta.name] = delta
-    names = data.draw(st.permutations(sorted(store)))
-    wanted = set(data.draw(st.lists(st.sampled_from(names), unique=True)))
-    given_out = [chunk.name for chunk in in_order([*names, *names], set(wanted), store.__getitem__)]
-    assert sorted(given_out) == sorted(wanted)
-    for position, name in enumerate(given_out):
-        base_name = store[name].base
-        assert base_name not in wanted or base_name in given_out[:position]
-
-
-def test_without_deltas_the_order_is_that_of_the_file() -> None:
-    store = {chunk.name: chunk for chunk in SMALL}
-    assert list(in_order(store, set(store), store.__getitem__)) == SMALL

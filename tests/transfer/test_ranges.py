@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES
-from git_lepton.transfer.ranges import BadPlan, PlannedChunk, cut_ranges, read_plan
+from git_lepton.transfer.ranges import BadPlan, PackRange, PlannedChunk, cut_ranges, ordered_ranges, read_plan
 from git_lepton.wire.messages import Plan, PlannedPack
 
 NAMES = [ChunkId(bytes([index]) * 32) for index in range(200)]
@@ -89,3 +89,79 @@ def test_a_plan_is_read_with_its_bases_and_its_gaps() -> None:
 def test_a_plan_that_cannot_be_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(BadPlan):
         read_plan(NAMES[:3], plan(**changes))
+
+
+def on(chunk: PlannedChunk, base: PlannedChunk) -> PlannedChunk:
+    return dataclasses.replace(chunk, base=base.name, depth=base.depth + 1)
+
+
+def versions(packs: int, chunks: int) -> list[list[PlannedChunk]]:
+    """A pack for each version; every chunk is coded against that at its place in the version before."""
+    found: list[list[PlannedChunk]] = []
+    for number in range(packs):
+        plain = laid_out([10] * chunks, f"p{number}")
+        named = [dataclasses.replace(c, name=ChunkId(bytes([number, at]) * 16)) for at, c in enumerate(plain)]
+        found.append([on(c, b) for c, b in zip(named, found[-1], strict=True)] if found else named)
+    return found
+
+
+def bases_come_first(ranges: list[PackRange]) -> bool:
+    """Whether every base that is fetched comes before its deltas, by range and in its range."""
+    order = [chunk for found in ranges for chunk in found.chunks]
+    places = {chunk.name: index for index, chunk in enumerate(order)}
+    return all(places.get(chunk.base, -1) < index for index, chunk in enumerate(order) if chunk.base)
+
+
+def test_each_part_of_a_file_comes_right_after_what_it_is_coded_against() -> None:
+    first, second = versions(2, 6)
+    ranges = ordered_ranges([*second, *first], 2 * 10 + HEADER_BYTES)
+    assert [(found.chunks[0].pack, len(found.chunks)) for found in ranges] == [("p0", 2), ("p1", 2)] * 3
+    assert bases_come_first(ranges)
+
+
+def test_a_base_in_the_same_pack_shares_its_range() -> None:
+    chunks = laid_out([10] * 4)
+    mixed = [chunks[0], on(chunks[1], chunks[0]), chunks[2], on(chunks[3], chunks[2])]
+    assert [found.chunks for found in ordered_ranges(mixed, 1000)] == [tuple(mixed)]
+
+
+def test_a_pack_in_disorder_is_taken_in_pieces() -> None:
+    chunks = laid_out([10] * 4)
+    mixed = [on(chunks[0], chunks[1]), chunks[1], chunks[2], on(chunks[3], chunks[1])]
+    ranges = ordered_ranges(mixed, 1000)
+    assert [len(found.chunks) for found in ranges] == [2, 1, 1]
+    assert bases_come_first(ranges)
+
+
+def test_packs_that_need_each_other_are_taken_in_pieces() -> None:
+    one, other = laid_out([10] * 2, "p"), laid_out([10] * 2, "q")
+    other = [dataclasses.replace(c, name=NAMES[50 + n]) for n, c in enumerate(other)]
+    chunks = [one[0], on(one[1], other[0]), other[0], on(other[1], one[0])]
+    ranges = ordered_ranges(chunks, 1000)
+    assert len(ranges) == 4
+    assert bases_come_first(ranges)
+
+
+def test_a_circle_of_bases_is_refused() -> None:
+    one, other, third = laid_out([10] * 3)
+    with pytest.raises(BadPlan, match="more than 3"):
+        ordered_ranges([on(one, other), on(other, third), on(third, one)], 1000)
+
+
+@given(st.data(), st.integers(1, 400))
+def test_ordered_ranges_hold_each_chunk_once_and_bases_first(data: st.DataObject, longest: int) -> None:
+    chunks: list[PlannedChunk] = []
+    for number in range(data.draw(st.integers(1, 12))):
+        pack = data.draw(st.sampled_from("pqr"))
+        base = data.draw(st.none() | st.sampled_from(chunks)) if chunks else None
+        fresh = dataclasses.replace(laid_out([10])[0], name=NAMES[number], pack=pack)
+        chunks.append(on(fresh, base) if base and base.depth < 3 else fresh)
+    placed: list[PlannedChunk] = []
+    ends = dict.fromkeys("pqr", 8)
+    for chunk in data.draw(st.permutations(chunks)):
+        placed.append(dataclasses.replace(chunk, start=ends[chunk.pack] + HEADER_BYTES))
+        ends[chunk.pack] += HEADER_BYTES + 10
+    wanted = data.draw(st.lists(st.sampled_from(placed), unique_by=lambda chunk: chunk.name, min_size=1))
+    ranges = ordered_ranges(wanted, longest)
+    assert sorted(c.name for found in ranges for c in found.chunks) == sorted(c.name for c in wanted)
+    assert bases_come_first(ranges)
