@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy.exc import OperationalError
 
-from git_lepton.errors import WrongUse
+from git_lepton.errors import NetworkTrouble, WrongUse
+from git_lepton.format.coding.codec import RELEASED
 from lepton_server import repositories
 from lepton_server.accounts import DEFAULT_TENANT, Caller, account_id, create_token, ensure_account, known_account
-from lepton_server.database import clock
+from lepton_server.database import Database, clock
+from lepton_server.disk_store import DiskStore
+from lepton_server.folder_lock import only_one
 from lepton_server.permissions import GRANTABLE
+from lepton_server.repositories import Repository
 from lepton_server.serving import open_database
-from lepton_server.tables import grants, tokens
+from lepton_server.settings import ServerSettings
+from lepton_server.tables import grants, tenants, tokens
+
+if TYPE_CHECKING:
+    from lepton_server.care.dead_chunks import Scope
+    from lepton_server.care.repacking import Repacked
+
+
+class DatabaseBusy(NetworkTrouble):
+    """Another process holds the database for too long."""
 
 
 def add_user(data: Path, name: str, *, admin: bool = False) -> None:
@@ -45,9 +60,7 @@ def grant(data: Path, name: str, role: str, repository: str) -> None:
         raise WrongUse(f"there is no role {role!r}", f"The roles are {', '.join(GRANTABLE)}.")
     with _changes(data) as connection:
         account = known_account(connection, name)
-        found = repositories.find(connection, *_split(repository))
-        if found is None:
-            raise WrongUse(f"there is no repository {repository!r}", f"Make it with `lepton-server repo create {repository}`.")
+        found = known_repository(connection, repository)
         connection.execute(delete(grants).where(grants.c.repository == found.id, grants.c.account == account))
         connection.execute(insert(grants).values(repository=found.id, account=account, role=role))
 
@@ -60,6 +73,53 @@ def create_repository(data: Path, repository: str, kind: str) -> None:
         repositories.create(connection, Caller(0, "", DEFAULT_TENANT, admin=True), owner, name, kind)
 
 
+def codecs(data: Path, repository: str, allow: Collection[int] | None = None) -> list[int]:
+    """The codec ids that a repository allows, once those of `allow` are added. Raises WrongUse for an id that nobody knows, and
+    where one would be taken away: weights that are coded so are there."""
+    with _changes(data) as connection:
+        found = known_repository(connection, repository)
+        if allow is None:
+            return sorted(found.codecs)
+        if unknown := set(allow) - RELEASED:
+            known = ",".join(map(str, sorted(RELEASED)))
+            raise WrongUse(f"there is no codec {min(unknown)}", f"This lepton-server knows {known}; a newer one may know more.")
+        if lacking := found.codecs - set(allow):
+            message = f"codec {min(lacking)} cannot be taken from {found.full_name}: weights there may be coded so"
+            raise WrongUse(message, f"Name all: --allow {','.join(map(str, sorted(found.codecs | set(allow))))}")
+        repositories.allow_codecs(connection, found, allow)
+        return sorted(allow)
+
+
+def repack(data: Path, repository: str | None, grace_s: float, *, dry_run: bool = False) -> Repacked:
+    """Make the packs of a data folder, or one repository's, fewer and smaller. Raises FolderBusy while another does."""
+    from lepton_server.care.repacking import repack as run
+
+    settings = ServerSettings(data)
+    with _opened(data) as database, only_one(settings.repack_lock_file, "repacks"):
+        scopes = _scopes(database, repository, int(grace_s * 1000))
+        store = DiskStore(settings.pack_root, "repacking")
+        store.clear_incoming()
+        return run(database, store, scopes, settings.decoders, dry_run=dry_run)
+
+
+def _scopes(database: Database, repository: str | None, grace_ms: int) -> list[Scope]:
+    from lepton_server.care.dead_chunks import Scope
+
+    with database.read() as connection:
+        if repository is not None:
+            found = known_repository(connection, repository)
+            return [Scope(found.tenant, found.id, grace_ms)]
+        return [Scope(tenant, None, grace_ms) for tenant in connection.execute(select(tenants.c.id)).scalars()]
+
+
+def known_repository(connection: Connection, repository: str) -> Repository:
+    """The repository of this name. Raises WrongUse."""
+    found = repositories.find(connection, *_split(repository))
+    if found is None:
+        raise WrongUse(f"there is no repository {repository!r}", f"Make it with `lepton-server repo create {repository}`.")
+    return found
+
+
 def _split(repository: str) -> tuple[str, str]:
     owner, _, name = repository.partition("/")
     return owner, name
@@ -67,9 +127,21 @@ def _split(repository: str) -> tuple[str, str]:
 
 @contextmanager
 def _changes(data: Path) -> Iterator[Connection]:
-    database = open_database(data)
+    with _opened(data) as database, database.write() as connection:
+        yield connection
+
+
+@contextmanager
+def _opened(data: Path) -> Iterator[Database]:
+    """Raises DatabaseBusy where nobody else lets go of the database for half a minute."""
+    database: Database | None = None
     try:
-        with database.write() as connection:
-            yield connection
+        database = open_database(data)
+        yield database
+    except OperationalError as error:
+        if "locked" not in str(error.orig):
+            raise
+        raise DatabaseBusy("the database of this folder is busy", "Try again when less is going on.") from error
     finally:
-        database.close()
+        if database:
+            database.close()

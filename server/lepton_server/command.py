@@ -12,6 +12,7 @@ from git_lepton import __version__
 from git_lepton.errors import LeptonError, WrongUse
 
 _OUR_BUG = 70
+_UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,7 +68,24 @@ def _parser() -> argparse.ArgumentParser:
     make.add_argument("repository", metavar="OWNER/REPO")
     make.add_argument("--external", action="store_true", help="its git history is hosted elsewhere")
     make.set_defaults(run=_create_repository)
+    codecs = repo.add_parser("codecs", parents=[data], help="print the codecs that a repository allows, or allow more")
+    codecs.add_argument("repository", metavar="OWNER/REPO")
+    codecs.add_argument("--allow", type=codec_ids, metavar="IDS", help="joined by commas; clients that lack one must upgrade")
+    codecs.set_defaults(run=_codecs)
+    _add_repack(commands, data)
     return parser
+
+
+def _add_repack(commands: argparse._SubParsersAction[argparse.ArgumentParser], data: argparse.ArgumentParser) -> None:
+    text = "drop what nothing needs, shorten chains of deltas, merge small packs; also while the folder is served"
+    repack = commands.add_parser("repack", parents=[data], help=text)
+    repack.add_argument("--repository", metavar="OWNER/REPO", help="only the packs of this one")
+    repack.add_argument(
+        "--grace", type=duration, metavar="TIME", default=86_400.0, help="how long what is no longer of use stays (default: 24h)"
+    )
+    repack.add_argument("--dry-run", action="store_true", help="say what would be done, change nothing")
+    repack.add_argument("--json", action="store_true", help="print one JSON object")
+    repack.set_defaults(run=_repack)
 
 
 def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser], data: argparse.ArgumentParser) -> None:
@@ -95,6 +113,18 @@ def number_of_days(text: str) -> float:
     if not 0 < float(text) <= 36500:
         raise argparse.ArgumentTypeError(f"a token cannot last {text} days")
     return float(text)
+
+
+def codec_ids(text: str) -> set[int]:
+    return {int(part) for part in text.split(",")}
+
+
+def duration(text: str) -> float:
+    """Seconds in `90`, `90s`, `15m`, `24h` or `7d`."""
+    number, unit = (text[:-1], text[-1]) if text[-1:] in _UNITS else (text, "s")
+    if not 0 <= float(number) * _UNITS[unit] <= 10 * 365 * _UNITS["d"]:
+        raise argparse.ArgumentTypeError(f"{text} is no time; write 90s, 15m, 24h or 7d")
+    return float(number) * _UNITS[unit]
 
 
 def _data(options: argparse.Namespace) -> Path:
@@ -148,6 +178,21 @@ def _create_repository(options: argparse.Namespace) -> None:
     from lepton_server.administration import create_repository
 
     create_repository(_data(options), options.repository, "external" if options.external else "hosted")
+
+
+def _codecs(options: argparse.Namespace) -> None:
+    from lepton_server.administration import codecs
+
+    print(",".join(map(str, codecs(_data(options), options.repository, options.allow))))
+
+
+def _repack(options: argparse.Namespace) -> None:
+    from lepton_server.administration import repack
+    from lepton_server.care.report import as_json, as_text, check
+
+    done = repack(_data(options), options.repository, options.grace, dry_run=options.dry_run)
+    print(as_json(done, options.dry_run) if options.json else as_text(done, options.dry_run))
+    check(done)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, literal_column, select
+from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from git_lepton.errors import WrongUse
@@ -68,10 +68,18 @@ def in_batches(names: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 def insert_new(connection: Connection, table: Table, rows: Collection[Mapping[str, Any]]) -> None:
     """Insert those rows whose key is not there yet."""
-    if not rows:
-        return
-    new = sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-    connection.execute(new.on_conflict_do_nothing(), list(rows))
+    if rows:
+        connection.execute(_insert(connection, table).on_conflict_do_nothing(), list(rows))
+
+
+def insert_new_from(connection: Connection, table: Table, rows: Select[Any]) -> None:
+    """The same for what a query gives, whose columns are those of the table, in their order."""
+    statement = _insert(connection, table).from_select(list(table.columns.keys()), rows)
+    connection.execute(statement.on_conflict_do_nothing())
+
+
+def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
 
 
 def _sqlite_engine(file: Path) -> Engine:
@@ -100,3 +108,7 @@ def _prepare_schema(connection: Connection) -> None:
             f"these data have schema version {version}; this lepton-server knows {SCHEMA_VERSION}",
             "Start the newer lepton-server that wrote them.",
         )
+    elif version < SCHEMA_VERSION:  # so far only tables and indexes came: tables are made above
+        for index in (index for table in metadata.sorted_tables for index in table.indexes):
+            index.create(connection, checkfirst=True)
+        connection.execute(update(schema).values(version=SCHEMA_VERSION))

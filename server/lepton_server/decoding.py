@@ -1,11 +1,15 @@
-"""Stored chunks as raw bytes: read, checked against checksum and name, decoded with their bases, a few ahead on a thread pool."""
+"""Stored chunks as raw bytes: read, checked against checksum and name, decoded with their bases, a few ahead on a thread pool.
+
+Memory is bounded whatever comes in: what all threads decode at once, what each caller has not taken yet, and the bases kept.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import islice
+from contextlib import contextmanager
 
 import xxhash
 
@@ -13,49 +17,63 @@ from git_lepton.errors import CorruptData
 from git_lepton.format.coding.codec import EncodedChunk, decode
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_DEPTH
+from lepton_server.base_cache import BaseCache, Decoded
 from lepton_server.names import Encoding
 from lepton_server.object_store import ObjectStore
 
-Decoded = bytes | bytearray
+_AHEAD_BYTES = 40 * 1024 * 1024  # raw, that one caller has not taken yet
+_WORKING_BYTES = 32 * 1024 * 1024  # raw, that are being decoded at once; decoding takes a few times as much
+_BASE_BYTES = 32 * 1024 * 1024  # raw, of bases that may be used again
 
 
 class Decoder:
-    """Decodes on `threads` threads. At most `threads + 2` chunks of one caller are in memory at once, their bases not counted."""
+    """Decodes on `threads` threads, as many at once as memory allows."""
 
     def __init__(self, store: ObjectStore, threads: int) -> None:
         self._store = store
-        self._ahead = threads + 2
+        self._most_ahead = threads + 2
         self._pool = ThreadPoolExecutor(threads, "decode")
+        self._room = _Room(_WORKING_BYTES)
+        self._bases = BaseCache(_BASE_BYTES)
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
     def decoded(self, encodings: Iterable[Encoding], bases: Mapping[bytes, Encoding]) -> Iterator[tuple[bytes, Decoded]]:
         """Name and raw bytes of each, in order; `bases` tells where bases lie. Raises CorruptData, WrongUse or StoreTrouble."""
-        rest = iter(encodings)
-        pending: deque[tuple[bytes, Future[Decoded]]] = deque()
+        pending: deque[tuple[Encoding, Future[Decoded]]] = deque()
+        ahead = 0
         try:
-            while True:
-                for encoding in islice(rest, self._ahead - len(pending)):
-                    pending.append((encoding.chunk, self._pool.submit(self.read, encoding, bases)))
-                if not pending:
-                    return
-                name, future = pending.popleft()
-                yield name, future.result()
+            for encoding in encodings:
+                while pending and (len(pending) >= self._most_ahead or ahead + encoding.raw > _AHEAD_BYTES):
+                    ahead -= pending[0][0].raw
+                    yield _taken(pending)
+                pending.append((encoding, self._pool.submit(self.read, encoding, bases)))
+                ahead += encoding.raw
+            while pending:
+                yield _taken(pending)
         finally:
             for _, future in pending:
                 future.cancel()
 
-    def read(self, encoding: Encoding, bases: Mapping[bytes, Encoding], depth: int = 0) -> Decoded:
-        """One chunk's raw bytes."""
-        name = ChunkId(encoding.chunk)
-        base_id = ChunkId(encoding.base) if encoding.base else None
-        base = None
-        if base_id is not None:
-            if depth == MAX_DEPTH or base_id.raw not in bases:
-                raise CorruptData(f"the base of chunk {name} is not there")
-            base = bytes(self.read(bases[base_id.raw], bases, depth + 1))
-        payload = self._payload(encoding)
+    def read_base(self, encoding: Encoding, bases: Mapping[bytes, Encoding]) -> Decoded:
+        """One chunk's raw bytes, kept for a while since others may lie on it. Raises as `decoded`."""
+        with self._room.of(
+            _widest(encoding, bases)
+        ):  # before anybody waits for it: who has room never waits for one who has none
+            return self._bases.get(encoding.chunk, lambda: self._read(encoding, bases))
+
+    def read(self, encoding: Encoding, bases: Mapping[bytes, Encoding]) -> Decoded:
+        """One chunk's raw bytes. Raises as `decoded`."""
+        with self._room.of(_widest(encoding, bases)):
+            return self._read(encoding, bases)
+
+    def _read(self, encoding: Encoding, bases: Mapping[bytes, Encoding]) -> Decoded:
+        base_id, base = None, None
+        if encoding.base is not None:
+            base_id, below = ChunkId(encoding.base), bases[encoding.base]
+            base = self._bases.get(encoding.base, lambda: self._read(below, bases))
+        payload, name = self._payload(encoding), ChunkId(encoding.chunk)
         return decode(EncodedChunk(name, encoding.codec, encoding.depth, base_id, encoding.raw, payload, encoding.checksum), base)
 
     def _payload(self, encoding: Encoding) -> bytes:
@@ -63,3 +81,43 @@ class Decoder:
         if xxhash.xxh3_64_intdigest(payload) != encoding.checksum:
             raise CorruptData(f"the payload of chunk {encoding.chunk.hex()} is damaged: its checksum does not match")
         return payload
+
+
+def _widest(encoding: Encoding, bases: Mapping[bytes, Encoding]) -> int:
+    """Raw bytes of the largest chunk of a chain. Raises CorruptData unless the chain ends within `MAX_DEPTH` bases."""
+    widest, base = encoding.raw, encoding.base
+    for _ in range(MAX_DEPTH):
+        if base is None:
+            break
+        if base not in bases:
+            raise CorruptData(f"the base of chunk {encoding.chunk.hex()} is not there")
+        widest, base = max(widest, bases[base].raw), bases[base].base
+    if base is not None:
+        raise CorruptData(f"chunk {encoding.chunk.hex()} lies on more than {MAX_DEPTH} bases")
+    return widest
+
+
+def _taken(pending: deque[tuple[Encoding, Future[Decoded]]]) -> tuple[bytes, Decoded]:
+    encoding, future = pending.popleft()
+    return encoding.chunk, future.result()
+
+
+class _Room:
+    """So many bytes at once; whoever needs more than there are waits for all others to end."""
+
+    def __init__(self, most: int) -> None:
+        self._most = self._free = most
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def of(self, size: int) -> Iterator[None]:
+        wanted = min(size, self._most)
+        with self._changed:
+            self._changed.wait_for(lambda: self._free >= wanted)
+            self._free -= wanted
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += wanted
+                self._changed.notify_all()

@@ -16,11 +16,11 @@ _BLOCK = 1024 * 1024
 
 
 class DiskStore:
-    """Keys are paths below `root`; what is on its way lies in `root/incoming`."""
+    """Keys are paths below `root`; what is on its way lies in the folder `incoming` there, of which each writer has its own."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, incoming: str = "incoming") -> None:
         self._root = root
-        self._incoming = root / "incoming"
+        self._incoming = root / incoming
         self._incoming.mkdir(parents=True, exist_ok=True)
 
     def clear_incoming(self) -> None:
@@ -47,6 +47,10 @@ class DiskStore:
 
     def exists(self, key: str) -> bool:
         return (self._root / key).is_file()
+
+    def keys(self) -> Iterator[str]:
+        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
+            yield from (f"{folder.name}/{file.name}" for file in sorted(folder.iterdir()))
 
     def delete(self, key: str) -> None:
         with _translated(key):

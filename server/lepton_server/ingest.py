@@ -1,15 +1,16 @@
 """Takes a received pack apart: what is in it, whether the rules allow that, and, once it is verified, its place in the database.
 
-The first encoding of a chunk stands. There is one exception, which keeps the invariant of `names`: where the standing one depends
-on a base that the sender may not read, a solo encoding from the sender takes its place (that only shortens chains).
+The first encoding of a chunk stands. There are two exceptions, both only for a solo encoding, so that chains only get shorter:
+where the standing one depends on what the sender may not read or is coded in a way that the repository does not allow (this keeps
+the invariant of `names`), and where the sender codes others on a chunk that lies deep here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import PackId
@@ -26,13 +27,13 @@ from git_lepton.format.pack import (
     index_bytes,
     parse_end,
 )
-from lepton_server import names
+from lepton_server import chains, names
 from lepton_server.accounts import Caller
-from lepton_server.database import in_batches
+from lepton_server.database import in_batches, insert_new_from
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectStore
 from lepton_server.repositories import Repository
-from lepton_server.tables import encodings, leases, packs, upload_packs
+from lepton_server.tables import encodings, former_places, leases, packs, upload_packs
 
 _MOST_RECORDS = 65_536  # a full pack of the smallest pieces that a writer cuts out of a large region has a thousand
 ReadAt = Callable[[int, int], bytes]
@@ -62,6 +63,10 @@ class PackRefused(LeptonError):
         self.subject = subject.hex()
 
 
+class BaseAbsent(PackRefused):
+    """A base is not stored yet: it may be in a pack that is on its way."""
+
+
 def pack_name(read: ReadAt, size: int) -> PackId:
     """The name of a pack, from its end. Raises BadPack, UnknownPackVersion or TooManyRecords."""
     return end_name(_tail(read, size))
@@ -84,7 +89,8 @@ def read_pack(store: ObjectStore, pack: ReceivedPack, allowed: frozenset[int]) -
 def place_bases(
     connection: Connection, caller: Caller, repository: Repository, found: Sequence[Encoding]
 ) -> tuple[list[Encoding], Found]:
-    """The same encodings with the depth that they have here, and where all bases lie. Raises PackRefused.
+    """The same encodings with the depth that they have here, and where all bases lie. Raises PackRefused, or BaseAbsent for a base
+    that may still come in another pack.
 
     A base comes earlier in the pack, or resolves for the sender; what depth a client says is not believed.
     """
@@ -93,14 +99,11 @@ def place_bases(
     bases = names.with_bases(connection, repository.tenant, names.resolve(connection, caller, repository, outside))
     placed: list[Encoding] = []
     for encoding in found:
-        if encoding.base:
-            if encoding.base not in bases:
-                raise PackRefused("missing_chunks", encoding.chunk, f"the base of chunk {encoding.chunk.hex()} is not stored")
-            encoding = encoding._replace(depth=bases[encoding.base].depth + 1)  # noqa: PLW2901
-        if encoding.depth > MAX_DEPTH:
-            raise PackRefused("corrupt_data", encoding.chunk, f"chunk {encoding.chunk.hex()} lies on more than {MAX_DEPTH} bases")
-        bases[encoding.chunk] = encoding
-        placed.append(encoding)
+        if encoding.base and encoding.base not in bases:
+            late = PackRefused if encoding.base in own else BaseAbsent
+            raise late("missing_chunks", encoding.chunk, f"the base of chunk {encoding.chunk.hex()} is not stored")
+        bases[encoding.chunk] = _placed(encoding, bases)
+        placed.append(bases[encoding.chunk])
     return placed, bases
 
 
@@ -130,56 +133,70 @@ def forget_pack(connection: Connection, pack: int) -> None:
     """Take a pack that no encoding lies in out of the database; its bytes may then be deleted."""
     connection.execute(update(upload_packs).where(upload_packs.c.pack == pack).values(pack=None))
     connection.execute(delete(leases).where(leases.c.pack == pack))
+    connection.execute(delete(former_places).where(former_places.c.pack == pack))
     connection.execute(delete(packs).where(packs.c.id == pack))
 
 
 def _settle(connection: Connection, caller: Caller, repository: Repository, found: Sequence[Encoding]) -> Found:
     """For each chunk of a pack the encoding that stands from now on, with its depth. Raises PackRefused."""
     standing = names.in_tenant(connection, repository.tenant, [encoding.chunk for encoding in found])
-    chains = names.with_bases(connection, repository.tenant, standing)
+    below = names.with_bases(connection, repository.tenant, standing)
     proven = {encoding.chunk for encoding in found}  # who sends a chunk's bytes may have them
-    readable = proven | names.resolve(connection, caller, repository, chains.keys() - proven).keys()
-    used_as_base = {encoding.base for encoding in found}
+    readable = proven | names.resolve(connection, caller, repository, below.keys() - proven).keys()
+    bases = {encoding.base for encoding in found if encoding.base}
+    under = names.in_tenant(connection, repository.tenant, bases - proven)  # their depth may have changed since they were placed
     settled: Found = {}
     for ours in found:
         theirs = standing.get(ours.chunk)
-        closed = theirs is not None and not _chain(theirs, chains) <= readable
+        closed = theirs is not None and not _may_stand(theirs, below, readable, repository)
         if closed and ours.base:
             raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} can only be taken without a base; push again")
-        shortens = theirs is not None and theirs.base and not ours.base and ours.chunk in used_as_base
-        settled[ours.chunk] = theirs if theirs and not closed and not shortens else _deepened(ours, settled)
+        shortens = theirs is not None and theirs.base and not ours.base and ours.chunk in bases
+        stands = theirs if theirs and not closed and not shortens else _placed(ours, under)
+        settled[ours.chunk] = under[ours.chunk] = stands
     return settled
 
 
-def _chain(encoding: Encoding, among: Found) -> set[bytes]:
-    """The names of all bases under an encoding."""
-    bases: set[bytes] = set()
-    base = encoding.base
-    while base and base not in bases:
-        bases.add(base)
-        base = among[base].base if base in among else None
-    return bases
+def _may_stand(theirs: Encoding, among: Found, readable: set[bytes], repository: Repository) -> bool:
+    """Whether the repository may hold a chunk as it is stored."""
+    below = {base.chunk for base in chains.bases_of(theirs, among)}
+    return below <= readable and names.is_allowed(theirs, among, repository)
 
 
-def _deepened(ours: Encoding, settled: Found) -> Encoding:
-    base = settled.get(ours.base) if ours.base else None
-    if base is None or ours.depth == base.depth + 1:
+def _placed(ours: Encoding, bases: Found) -> Encoding:
+    """The encoding with the depth that it has on one of these bases. Raises PackRefused."""
+    if ours.base is None:
         return ours
-    if base.depth >= MAX_DEPTH:
-        raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} would lie on more than {MAX_DEPTH} bases here")
-    return ours._replace(depth=base.depth + 1)
+    if ours.base not in bases:
+        raise PackRefused("missing_chunks", ours.chunk, f"the base of chunk {ours.chunk.hex()} is no longer stored")
+    depth = bases[ours.base].depth + 1
+    if depth > MAX_DEPTH:
+        message = f"chunk {ours.chunk.hex()} would lie on more than {MAX_DEPTH} bases here; send it without a base"
+        raise PackRefused("conflict", ours.chunk, message)
+    return ours._replace(depth=depth)
 
 
-def _write(connection: Connection, tenant: int, fresh: Iterable[Encoding]) -> None:
-    """Insert encodings; what stood for the same chunks (replaced, or condemned) goes."""
+def _write(connection: Connection, tenant: int, fresh: Sequence[Encoding]) -> None:
+    """Insert encodings; what stood for the same chunks (replaced, or condemned) goes, and depths above it follow."""
     rows = [
         {"tenant": tenant, **{column: value for column, value in encoding._asdict().items() if column != "storage_key"}}
         for encoding in fresh
     ]
+    replaced = False
     for batch in in_batches(row["chunk"] for row in rows):
-        connection.execute(delete(encodings).where(encodings.c.tenant == tenant, encodings.c.chunk.in_(batch)))
+        stood = (encodings.c.tenant == tenant) & encodings.c.chunk.in_(batch)
+        keep_place(connection, stood)
+        replaced |= connection.execute(delete(encodings).where(stood)).rowcount > 0
     if rows:
         connection.execute(insert(encodings), rows)
+    if replaced:
+        chains.recount(connection, tenant, {encoding.chunk for encoding in fresh})
+
+
+def keep_place(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Note where these encodings lie before they move or go: plans that were made before go on working."""
+    columns = encodings.c.pack, encodings.c.offset, encodings.c.stored, encodings.c.chunk
+    insert_new_from(connection, former_places, select(*columns).where(which))
 
 
 def _tail(read: ReadAt, size: int) -> bytes:

@@ -1,9 +1,10 @@
 """What a name of content means to whom. Every chunk name that a client sends goes through `linked` or `resolve`.
 
 What resolves is what the repository holds (an upload links what it verified) and, for an upload, what the caller may read
-elsewhere in the same tenant. All else is missing, in the same way as what exists nowhere; so is what lies in a condemned pack.
+elsewhere in the same tenant, coded as this repository allows. All else is missing, in the same way as what exists nowhere; so is
+what lies in a condemned pack.
 
-Invariant: wherever a chunk is linked the bases of its encoding are linked too.
+Invariant: wherever a chunk is linked the bases of its encoding are linked too, and their codecs are allowed.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Select, exists, func, select
 
+from git_lepton.format.pack import MAX_DEPTH
 from lepton_server.accounts import Caller
 from lepton_server.database import in_batches, insert_new
 from lepton_server.permissions import readable
@@ -46,14 +48,27 @@ def linked(connection: Connection, repository: Repository, chunks: Iterable[byte
 
 
 def resolve(connection: Connection, caller: Caller, repository: Repository, chunks: Iterable[bytes]) -> Found:
-    """Those that the repository holds or the caller may read elsewhere in its tenant."""
+    """Those that the repository holds, or may hold because the caller may read them elsewhere in its tenant."""
     asked = list(chunks)
     found = linked(connection, repository, asked)
     rest = [chunk for chunk in asked if chunk not in found]
     if rest and caller.tenant == repository.tenant:
         elsewhere = (chunk_links.c.chunk == encodings.c.chunk) & chunk_links.c.repository.in_(readable(caller))
-        found |= _matching(connection, _stored(repository.tenant).where(exists().where(elsewhere)), rest)
+        foreign = _matching(connection, _stored(repository.tenant).where(exists().where(elsewhere)), rest)
+        chains = with_bases(connection, repository.tenant, foreign)
+        found |= {chunk: encoding for chunk, encoding in foreign.items() if is_allowed(encoding, chains, repository)}
     return found
+
+
+def is_allowed(encoding: Encoding | None, chains: Found, repository: Repository) -> bool:
+    """Whether the repository allows the codecs of an encoding and of all bases under it."""
+    for _ in range(MAX_DEPTH + 1):
+        if encoding is None or encoding.codec not in repository.codecs:
+            return False
+        if encoding.base is None:
+            return True
+        encoding = chains.get(encoding.base)
+    return False
 
 
 def in_tenant(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> Found:

@@ -60,4 +60,7 @@ class ObjectStore(Protocol):
 
     def exists(self, key: str) -> bool: ...
 
+    def keys(self) -> Iterator[str]:
+        """Every key under which something is stored, or was a moment ago."""
+
     def delete(self, key: str) -> None: ...

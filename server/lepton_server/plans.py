@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Table, select
 
 from git_lepton.format.pack import HEADER_BYTES
 from git_lepton.wire.messages import Plan, PlannedPack, RangeRequest
@@ -12,7 +12,7 @@ from lepton_server import names
 from lepton_server.names import Encoding
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
-from lepton_server.tables import chunk_links, encodings, packs
+from lepton_server.tables import chunk_links, encodings, former_places, packs
 
 
 def plan(connection: Connection, repository: Repository, chunks: Sequence[bytes]) -> Plan:
@@ -45,22 +45,27 @@ def _entry(encoding: Encoding, ids: dict[int, int], place: dict[bytes, int]) -> 
 
 def readable_range(connection: Connection, repository: Repository, wanted: RangeRequest) -> str:
     """The storage key of the pack that a range lies in, if whole payloads that this repository may read, and the headers between
-    them, are all that it covers. Raises Refusal (range_not_satisfiable)."""
-    for key, spans in _payloads(connection, repository, wanted).items():
+    them, are all that it covers. What has moved since the plan was made is still readable where it was, for some time.
+    Raises Refusal (range_not_satisfiable)."""
+    now = _payloads(connection, repository, wanted, encodings)
+    for key, spans in now.items():
         if _covered(spans, wanted.start, wanted.end):
+            return key
+    for key, spans in _payloads(connection, repository, wanted, former_places).items():
+        if _covered(spans | now.get(key, {}), wanted.start, wanted.end):
             return key
     raise Refusal("range_not_satisfiable", "This range is not one of whole payloads that you may read.", "Ask for a new plan.")
 
 
-def _payloads(connection: Connection, repository: Repository, wanted: RangeRequest) -> dict[str, dict[int, int]]:
-    """For each pack of that name: start to end of the payloads in the range that the repository may read."""
-    here = (chunk_links.c.repository == repository.id) & (chunk_links.c.chunk == encodings.c.chunk)
-    query = select(packs.c.storage_key, encodings.c.offset, encodings.c.stored)
-    query = query.join(encodings, (encodings.c.pack == packs.c.id) & (encodings.c.tenant == repository.tenant)).join(
-        chunk_links, here
-    )
-    named = (packs.c.tenant == repository.tenant) & (packs.c.name == bytes.fromhex(wanted.pack)) & (packs.c.state == "verified")
-    within = (encodings.c.offset >= wanted.start) & (encodings.c.offset + encodings.c.stored <= wanted.end)
+def _payloads(connection: Connection, repository: Repository, wanted: RangeRequest, places: Table) -> dict[str, dict[int, int]]:
+    """For each pack of that name: start to end of the payloads in the range that the repository may read. `places` says where
+    chunks lie, or lay."""
+    here = (chunk_links.c.repository == repository.id) & (chunk_links.c.chunk == places.c.chunk)
+    query = select(packs.c.storage_key, places.c.offset, places.c.stored)
+    query = query.join(places, places.c.pack == packs.c.id).join(chunk_links, here)
+    states = ["verified"] if places is encodings else ["verified", "condemned"]
+    named = (packs.c.tenant == repository.tenant) & (packs.c.name == bytes.fromhex(wanted.pack)) & packs.c.state.in_(states)
+    within = (places.c.offset >= wanted.start) & (places.c.offset + places.c.stored <= wanted.end)
     found: dict[str, dict[int, int]] = {}
     for key, offset, stored in connection.execute(query.where(named, within)):
         found.setdefault(key, {})[offset] = offset + stored

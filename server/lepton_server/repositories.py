@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,12 @@ def create(
 def set_default_branch(connection: Connection, repository: Repository, branch: str) -> None:
     """Note which branch (without refs/heads/) HEAD names."""
     connection.execute(update(repositories).where(repositories.c.id == repository.id).values(default_branch=branch))
+
+
+def allow_codecs(connection: Connection, repository: Repository, codecs: Collection[int]) -> None:
+    """From now on clients may write these, and those that cannot read them all are told to upgrade."""
+    text = ",".join(map(str, sorted(codecs)))
+    connection.execute(update(repositories).where(repositories.c.id == repository.id).values(codecs=text))
 
 
 def git_directory(settings: ServerSettings, repository: Repository) -> Path:

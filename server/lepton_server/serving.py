@@ -12,21 +12,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from git_lepton.errors import NetworkTrouble, WrongUse
 from git_lepton.format.coding.memory import reuse_freed_memory
 from lepton_server.accounts import create_token, ensure_account, prepare_tenant
 from lepton_server.database import Database
 from lepton_server.disk_store import DiskStore
+from lepton_server.folder_lock import only_one
 from lepton_server.settings import ServerSettings
 from lepton_server.transfer_urls import write_private
 
 _GRACE_SECONDS = 10
-
-
-class AlreadyServed(WrongUse):
-    """Another process serves this folder."""
 
 
 class PortTaken(NetworkTrouble):
@@ -43,9 +40,9 @@ def open_database(data: Path) -> Database:
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises AlreadyServed, PortTaken, NewerSchema."""
+    """Serve until SIGTERM or SIGINT. Raises FolderBusy, PortTaken, NewerSchema."""
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with _locked(settings.lock_file), _listening(settings) as listener:
+    with only_one(settings.lock_file, "serves"), _listening(settings) as listener:
         token = _first_token(settings)
         DiskStore(settings.pack_root).clear_incoming()
         settings = replace(settings, port=listener.getsockname()[1])
@@ -138,28 +135,3 @@ def _listening(settings: ServerSettings) -> Iterator[socket.socket]:
                 f"nobody can listen at {where}: {error.strerror}", "Choose another --port; 0 takes a free one."
             ) from error
         yield listener
-
-
-@contextmanager
-def _locked(file: Path) -> Iterator[None]:
-    """Only one process serves a folder; the lock goes with the process, however that ends."""
-    with file.open("a+b") as lock:
-        if not _try_lock(lock):
-            raise AlreadyServed(f"another lepton-server serves {file.parent}", "Stop it first, or choose another --data.")
-        yield
-
-
-def _try_lock(lock: IO[bytes]) -> bool:
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            lock.seek(0)
-            msvcrt.locking(lock.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

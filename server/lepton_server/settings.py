@@ -52,6 +52,10 @@ class ServerSettings:
         return self.data / "serve.lock"
 
     @property
+    def repack_lock_file(self) -> Path:
+        return self.data / "repack.lock"
+
+    @property
     def loopback_url(self) -> str:
         """Where a process on this machine reaches the server."""
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host

@@ -23,9 +23,10 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    text,
 )
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: who lies on a base, former places of chunks, files without a row
 metadata = MetaData()
 Row = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in columns that are called INTEGER
 
@@ -79,6 +80,7 @@ def _of_upload() -> Column[str]:
     return Column("upload", String(64), ForeignKey("uploads.id"), primary_key=True)
 
 
+_HAS_BASE = text("base IS NOT NULL")
 schema = Table("schema", metadata, Column("version", Integer, nullable=False))
 tenants = Table("tenants", metadata, _number(), _text("name", unique=True))
 accounts = Table(
@@ -165,7 +167,23 @@ encodings = Table(
     _digest("base", nullable=True),
     Column("checksum", Unsigned64, nullable=False),
     Index("encodings_of_pack", "pack"),
+    Index("encodings_on_base", "tenant", "base", sqlite_where=_HAS_BASE, postgresql_where=_HAS_BASE),
     sqlite_with_rowid=False,
+)
+former_places = Table(  # where chunks lay when a plan was made: good for reading until the pack goes
+    "former_places",
+    metadata,
+    _to("pack", "packs", primary_key=True),
+    _count("offset", primary_key=True, autoincrement=False),
+    Column("stored", Integer, nullable=False),
+    _digest("chunk"),
+    sqlite_with_rowid=False,
+)
+stray_files = Table(  # keys in the store that no pack has, and when that was first seen
+    "stray_files",
+    metadata,
+    _text("storage_key", primary_key=True),
+    _count("noticed"),
 )
 chunk_links = Table(
     "chunk_links",

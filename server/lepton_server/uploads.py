@@ -55,11 +55,12 @@ def session_gone() -> Refusal:
 
 
 def have(connection: Connection, caller: Caller, repository: Repository, session: str, chunks: Sequence[bytes]) -> bytes:
-    """For each chunk whether it need not be sent. The packs of those, and of their bases, are leased to the session."""
+    """For each chunk MISSING, or STORED plus the number of bases under it: it need not be sent. The packs of those, and of their
+    bases, are leased to the session."""
     found = names.resolve(connection, caller, repository, chunks)
     held = {encoding.pack for encoding in names.with_bases(connection, repository.tenant, found).values()}
     insert_new(connection, leases, [{"pack": pack, "upload": session} for pack in sorted(held)])
-    return bytes(STORED if chunk in found else MISSING for chunk in chunks)
+    return bytes(STORED + found[chunk].depth if chunk in found else MISSING for chunk in chunks)
 
 
 def announce(

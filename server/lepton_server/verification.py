@@ -20,7 +20,7 @@ from git_lepton.format.identifiers import ObjectId
 from lepton_server import ingest, names, upload_records
 from lepton_server.database import Database
 from lepton_server.decoding import Decoder
-from lepton_server.ingest import PackRefused, ReceivedPack
+from lepton_server.ingest import BaseAbsent, PackRefused, ReceivedPack
 from lepton_server.jobs import Jobs
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectMissing, ObjectStore
@@ -57,6 +57,7 @@ class Verification:
         self._rebuilds = Rebuilds()
         self._known: set[bytes] = set()  # chunks of announced files that are stored
         self._disorder_since: float | None = None
+        self._waiting: set[int] = set()  # packs on bases that are not stored, since the last pack that brought some
 
     @property
     def verified_bytes(self) -> int:
@@ -76,14 +77,19 @@ class Verification:
             self._take_manifests(upload_records.announced(connection, self._upload))
         if state not in ("open", "verifying"):
             return None
-        if pending:
-            wait = self._patience(pending[0]) if state == "open" else 0.0
+        ready = [(pack, in_turn) for pack, in_turn in pending if pack.id not in self._waiting]
+        if ready:
+            wait = self._patience(ready[0]) if state == "open" else 0.0
             if wait <= 0:
-                self._verify_pack(pending[0][0])
+                self._verify_pack(ready[0][0], patient=True)
             return max(wait, 0.0)
         self._catch_up()
-        if state == "verifying":
-            self._finish()
+        if state == "open":
+            return None
+        if pending:  # no more is to come: what its bases should be in is not there
+            self._verify_pack(pending[0][0], patient=False)
+            return 0.0
+        self._finish()
         return None
 
     def _patience(self, first: tuple[ReceivedPack, bool]) -> float:
@@ -149,18 +155,27 @@ class Verification:
 
     # Packs
 
-    def _verify_pack(self, pack: ReceivedPack) -> None:
+    def _verify_pack(self, pack: ReceivedPack, *, patient: bool) -> None:
+        """Take a pack or refuse it; if `patient`, one whose bases are not here yet waits for the next."""
         self._catch_up()
         try:
             useful = self._take_pack(pack)
+        except BaseAbsent as error:
+            if patient:
+                self._waiting.add(pack.id)
+            else:
+                self._refuse(pack, error.code, error.subject, error.message)
         except PackRefused as error:
             self._refuse(pack, error.code, error.subject, error.message)
         except (CorruptData, WrongUse) as error:
             self._refuse(pack, "corrupt_data", pack.name.hex(), error.message)
         except ObjectMissing:
+            if self._shop.store.exists(pack.storage_key):  # a base was moved, long ago: look it up again
+                raise
             if self._is_pending(pack):  # or another session of the sender's found it of no use meanwhile
                 self._refuse(pack, "internal_error", pack.name.hex(), "the server has lost this pack; push again")
         else:
+            self._waiting.clear()
             if not useful:
                 self._shop.store.delete(pack.storage_key)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 import subprocess
@@ -13,9 +14,12 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from git_lepton.format.coding.codec import RELEASED
 from git_lepton.wire.protocol import API
+from lepton_server.folder_lock import only_one
 from lepton_server.serving import open_database
 from lepton_server.tables import schema
+from tests.server.weights_client import WeightsClient, weights
 from tests.support.running_server import RunningServer
 
 
@@ -142,3 +146,52 @@ def test_revoked_tokens_are_refused_at_once(server: RunningServer) -> None:
     assert server.run("token", "revoke", "rob") == "1 revoked"
     assert status(kept) == 401
     assert run("token", "revoke", "nobody", "--data", str(server.data)).returncode == 2
+
+
+def test_repack_of_an_empty_store(server: RunningServer) -> None:
+    told = json.loads(server.run("repack", "--json"))
+    assert (told["dry_run"], told["bytes_before"], told["dropped_chunks"], told["damaged"]) == (False, 0, 0, [])
+    lines = server.run("repack", "--dry-run", "--grace", "15m").splitlines()
+    assert lines[0] == "packs: 0 bytes, would be 0 bytes now"
+
+
+def test_a_folder_is_repacked_by_one_at_a_time(server: RunningServer) -> None:
+    with only_one(server.data / "repack.lock", "repacks"):
+        done = run("repack", "--data", str(server.data))
+    assert done.returncode == 2
+    assert done.stderr.startswith("lepton-server: another lepton-server repacks")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["repack", "--repository", "no/where"], "there is no repository 'no/where'"),
+        (["repack", "--grace", "soon"], "argument --grace"),
+        (["repack", "--grace", "-1s"], "argument --grace"),
+        (["repo", "codecs", "no/where"], "there is no repository 'no/where'"),
+        (["repo", "codecs", "admin/coded", "--allow", "0,1,2,250"], "there is no codec 250"),
+        (["repo", "codecs", "admin/coded", "--allow", "0,1"], "cannot be taken from admin/coded"),
+        (["repo", "codecs", "admin/coded", "--allow", "x"], "argument --allow"),
+    ],
+)
+def test_what_cannot_be_done_is_said(server: RunningServer, arguments: list[str], words: str) -> None:
+    server.run("repo", "create", "admin/coded")
+    done = run(*arguments, "--data", str(server.data))
+    assert done.returncode == 2
+    assert words in done.stderr
+
+
+def test_a_new_repository_allows_all_codecs(server: RunningServer) -> None:
+    server.run("repo", "create", "admin/fresh")
+    assert server.run("repo", "codecs", "admin/fresh") == ",".join(map(str, sorted(RELEASED)))
+
+
+def test_damage_that_repack_meets_has_an_exit_code(tmp_path: Path) -> None:
+    with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/models") as client:
+        for content in (b"one" * 400, b"two" * 400):
+            client.upload(weights(content))
+        for pack in (server.data / "packs").glob("??/*"):
+            pack.write_bytes(pack.read_bytes().replace(b"two", b"2wo", 1))
+        done = run("repack", "--data", str(server.data), "--grace", "0")
+    assert done.returncode == 7
+    assert "damaged: the payload of chunk" in done.stdout

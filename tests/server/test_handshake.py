@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from git_lepton.format.coding.codec import RELEASED
 from git_lepton.wire.messages import Capabilities, ErrorReply, from_json
 from git_lepton.wire.protocol import API, CAPABILITIES
 from tests.support.running_server import RunningServer
@@ -22,7 +23,7 @@ def test_capabilities_need_no_token_and_no_version(server: RunningServer) -> Non
     reply = httpx.get(server.url + CAPABILITIES, headers={"Lepton-Protocol": "99"})
     found = from_json(Capabilities, reply.json())
     assert found.protocol_min <= 1 <= found.protocol_max
-    assert found.codecs == [0, 1, 2]
+    assert found.codecs == sorted(RELEASED)
     assert len(reply.headers["lepton-request"]) == 16
 
 
@@ -42,7 +43,7 @@ def test_an_unknown_protocol_is_told_what_to_install(http: httpx.Client, version
 def test_a_client_that_lacks_a_codec_is_told_what_to_install(http: httpx.Client) -> None:
     path = f"{API}/repositories/admin/codecs"
     assert http.put(path, json={}).status_code == 200
-    assert http.get(path, headers={"Lepton-Codecs": "0,1,2,9"}).status_code == 200
+    assert http.get(path, headers={"Lepton-Codecs": ",".join(map(str, {*RELEASED, 99}))}).status_code == 200
     for method, where in [("GET", path), ("POST", f"{path}/uploads")]:
         reply = http.request(method, where, headers={"Lepton-Codecs": "0,1"})
         assert (reply.status_code, reply.json()["error"]["code"]) == (426, "upgrade_required")

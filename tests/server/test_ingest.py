@@ -83,7 +83,7 @@ def test_a_chain_is_counted_by_what_is_stored_here(world: World) -> None:
     assert [world.encoding(chunk).depth for chunk in (A, B, C, D)] == [0, 1, 2, 3]
     with pytest.raises(PackRefused) as refused:
         world.receive(world.ann, world.of_ann, (E, D))
-    assert refused.value.code == "corrupt_data"
+    assert refused.value.code == "conflict"
 
 
 def test_the_first_encoding_stands(world: World) -> None:

@@ -67,7 +67,7 @@ def test_a_chunk_on_more_bases_than_three(connect: Connect, noise: Noise) -> Non
     file = weights(*(noise(900) for _ in range(5)))
     chain = [replace(chunk, depth=1, base=base.name) for base, chunk in zip(file.chunks, file.chunks[1:], strict=False)]
     pack = make_pack([file.chunks[0], *chain])
-    assert failed(connect(), file, pack)[file.chunks[4].name.hex] == "corrupt_data"
+    assert failed(connect(), file, pack)[file.chunks[4].name.hex] == "conflict"
 
 
 def test_two_chunks_that_are_each_others_base(connect: Connect, noise: Noise) -> None:

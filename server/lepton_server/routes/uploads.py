@@ -79,7 +79,7 @@ OpenSession = Annotated[str, Depends(_open_session)]
     "/{session}/have",
     response_class=Response,
     openapi_extra=binary_body("chunk names, 32 bytes each"),
-    responses=binary_answer("one byte for each: 0 send it, 2 have it"),
+    responses=binary_answer("one byte for each: 0 send it, 2 to 5 have it, on 0 to 3 bases"),
 )
 def have(
     repository: WritableRepository,

@@ -1,0 +1,96 @@
+"""Codes the deepest chunks anew, nearer to the root of their chain, so that those who pull need fewer bases and new versions find
+room above them.
+
+A chunk on three bases goes onto the root of its chain, unless that costs half as much again as it does now; then onto the next one
+up, or onto nothing, whatever is smallest. Its new base is one of its old ones, so it is linked wherever the chunk is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import islice
+
+from sqlalchemy import Connection, select
+
+from git_lepton.errors import CorruptData
+from git_lepton.format.coding.codec import Base, EncodedChunk, element_of_chunk, encode
+from git_lepton.format.identifiers import ChunkId
+from git_lepton.format.pack import MAX_DEPTH
+from lepton_server import chains, names
+from lepton_server.care.dead_chunks import Scope
+from lepton_server.care.needed import Needed
+from lepton_server.care.pack_assembly import as_it_is
+from lepton_server.database import in_batches
+from lepton_server.decoding import Decoder
+from lepton_server.names import Encoding, Found
+from lepton_server.object_store import ObjectStore
+from lepton_server.tables import chunk_links, encodings, packs, repositories
+
+_DEARER = 1.5  # times the present payload is what a shorter chain may cost
+Recoded = tuple[Encoding, EncodedChunk]
+
+
+def deepest(connection: Connection, scope: Scope, needed: Needed) -> list[Encoding]:
+    """The chunks of a scope that lie on as many bases as any may, in the order of their packs."""
+    columns = select(encodings.c.chunk).join(packs, packs.c.id == encodings.c.pack)
+    deep = columns.where(scope.settled_packs(connection), encodings.c.tenant == scope.tenant, encodings.c.depth == MAX_DEPTH)
+    found = list(connection.execute(deep.order_by(packs.c.received, packs.c.id, encodings.c.offset)).scalars())
+    dead = needed.lacks(found)
+    located = names.in_tenant(connection, scope.tenant, [chunk for chunk in found if chunk not in dead])
+    return [located[chunk] for chunk in found if chunk in located]
+
+
+def allowed_codecs(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
+    """For each chunk the codecs that every repository allows that holds it."""
+    columns = select(chunk_links.c.chunk, repositories.c.codecs).join(repositories, repositories.c.id == chunk_links.c.repository)
+    found: dict[bytes, frozenset[int]] = {}
+    for batch in in_batches(sorted(set(chunks))):
+        here = columns.where(repositories.c.tenant == tenant, chunk_links.c.chunk.in_(batch))
+        for chunk, text in connection.execute(here):
+            codecs = frozenset(map(int, text.split(",")))
+            found[chunk] = found.get(chunk, codecs) & codecs
+    return found
+
+
+class Rebaser:
+    """Codes chunks anew on several threads. `damaged` says which do not decode: they stay as they are."""
+
+    def __init__(self, store: ObjectStore, decoder: Decoder, threads: int) -> None:
+        self._store, self._decoder, self._threads = store, decoder, threads
+        self.damaged: list[str] = []
+
+    def recoded(self, found: Sequence[Encoding], whole: Found, allowed: dict[bytes, frozenset[int]]) -> Iterator[Recoded]:
+        """Each of these and its new encoding, in order. `whole` tells where their bases lie."""
+        rest = iter(found)
+        pending: deque[tuple[Encoding, Future[EncodedChunk]]] = deque()
+        with ThreadPoolExecutor(self._threads, "rebase") as pool:
+            while True:
+                for one in islice(rest, self._threads + 1 - len(pending)):
+                    pending.append((one, pool.submit(self._recode, one, whole, allowed.get(one.chunk, frozenset({0})))))
+                if not pending:
+                    return
+                was, future = pending.popleft()
+                try:
+                    yield was, future.result()
+                except CorruptData as error:
+                    self.damaged.append(error.message)
+
+    def _recode(self, encoding: Encoding, whole: Found, allowed: frozenset[int]) -> EncodedChunk:
+        chain = chains.bases_of(encoding, whole)
+        element = element_of_chunk(as_it_is(self._store, encoding))
+        data = self._decoder.read(encoding, whole)
+        best: EncodedChunk | None = None
+        for base in reversed(chain[1:]):  # the root first, never the one that it lies on now
+            tried = encode(data, element, allowed, ChunkId(encoding.chunk), self._base(base, whole))
+            if best is None or len(tried.payload) < len(best.payload):
+                best = tried
+            if len(tried.payload) <= _DEARER * encoding.stored:
+                break
+        assert best is not None  # a chunk on three bases has two to choose from
+        return best
+
+    def _base(self, encoding: Encoding, whole: Found) -> Base:
+        element = element_of_chunk(as_it_is(self._store, encoding))
+        return Base(ChunkId(encoding.chunk), encoding.depth, self._decoder.read_base(encoding, whole), element)

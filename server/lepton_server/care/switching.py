@@ -1,0 +1,103 @@
+"""The moment at which new packs take the place of old ones: one transaction, which takes nothing for granted.
+
+A chunk whose encoding has changed since it was copied keeps the one that it has. Whoever was told "have" keeps that promise: leases
+on the old packs hold for the new one. Old places stay good for reading (`former_places`) until the old packs go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, bindparam, exists, insert, literal, select, update
+
+from git_lepton.format.pack import MAX_DEPTH
+from lepton_server import chains, names
+from lepton_server.care.pack_assembly import Move, NewPack
+from lepton_server.chains import ChainBroken
+from lepton_server.database import clock, in_batches, insert_new_from
+from lepton_server.ingest import keep_place
+from lepton_server.names import Encoding
+from lepton_server.tables import encodings, leases, packs
+
+_CHANGING = ("offset", "stored", "codec", "base", "checksum")
+
+
+class Switched(NamedTuple):
+    """The chunks that a new pack took over, and how many packs hold nothing since."""
+
+    taken: set[bytes]
+    condemned: int
+
+
+def switch(connection: Connection, tenant: int, pack: NewPack) -> Switched:
+    """Let a verified new pack take over its chunks. Raises ChainBroken, and nothing may then be kept."""
+    sources = {move.was.pack for move in pack.moves}
+    number = _insert_row(connection, tenant, pack, sources)
+    taken = _take_places(connection, tenant, number, _unchanged(connection, tenant, pack.moves))
+    _check_chains(connection, tenant, taken)
+    held = select(literal(number), leases.c.upload).where(leases.c.pack.in_(sources)).distinct()
+    insert_new_from(connection, leases, held)
+    return Switched(taken, condemn_empty(connection, sources | {number}))
+
+
+def condemn_empty(connection: Connection, among: Iterable[int]) -> int:
+    """Condemn those of these verified packs in which no chunk lies any more; how many."""
+    lies_there = exists().where(encodings.c.pack == packs.c.id)
+    empty = packs.c.id.in_(list(among)) & (packs.c.state == "verified") & ~lies_there
+    return connection.execute(update(packs).where(empty).values(state="condemned", condemned_at=clock(connection))).rowcount
+
+
+def _insert_row(connection: Connection, tenant: int, pack: NewPack, sources: set[int]) -> int:
+    """The new pack is as old as the youngest that it comes from."""
+    columns = packs.c.repository, packs.c.uploader, packs.c.received
+    youngest = connection.execute(
+        select(*columns).where(packs.c.id.in_(sources)).order_by(packs.c.received.desc()).limit(1)
+    ).one()
+    row = {"tenant": tenant, "name": pack.name, "storage_key": pack.storage_key, "size": pack.size, "state": "verified"}
+    done = connection.execute(insert(packs).values({**row, **youngest._mapping}))
+    assert done.inserted_primary_key is not None
+    return int(done.inserted_primary_key[0])
+
+
+def _unchanged(connection: Connection, tenant: int, moves: Sequence[Move]) -> list[Move]:
+    """Those whose chunk still is stored as it was when it was copied."""
+    standing = names.in_tenant(connection, tenant, [move.was.chunk for move in moves])
+    return [
+        move for move in moves if (now := standing.get(move.was.chunk)) and now._replace(depth=0) == move.was._replace(depth=0)
+    ]
+
+
+def _take_places(connection: Connection, tenant: int, number: int, moves: Sequence[Move]) -> set[bytes]:
+    taken = {move.was.chunk for move in moves}
+    for batch in in_batches(sorted(taken)):
+        keep_place(connection, (encodings.c.tenant == tenant) & encodings.c.chunk.in_(batch))
+    if moves:
+        here = (encodings.c.tenant == tenant) & (encodings.c.chunk == bindparam("which"))
+        rows = [{"which": move.now.chunk, **{f"new_{name}": getattr(move.now, name) for name in _CHANGING}} for move in moves]
+        connection.execute(
+            update(encodings).where(here).values(pack=number, **{name: bindparam(f"new_{name}") for name in _CHANGING}), rows
+        )
+    return taken
+
+
+def _check_chains(connection: Connection, tenant: int, taken: set[bytes]) -> None:
+    """Every chain that goes through one of these ends in an encoding without a base, and all depths are right."""
+    found = names.in_tenant(connection, tenant, taken)
+    whole = names.with_bases(connection, tenant, found)
+    for encoding in found.values():
+        _check_chain(encoding, whole)
+    right = {chunk: len(chains.bases_of(one, whole)) for chunk, one in found.items()}
+    wrong = [{"which": chunk, "now": depth} for chunk, depth in right.items() if depth != found[chunk].depth]
+    if wrong:
+        here = (encodings.c.tenant == tenant) & (encodings.c.chunk == bindparam("which"))
+        connection.execute(update(encodings).where(here).values(depth=bindparam("now")), wrong)
+        chains.recount(connection, tenant, right.keys())
+
+
+def _check_chain(encoding: Encoding, whole: names.Found) -> None:
+    last = ([encoding, *chains.bases_of(encoding, whole)])[-1]
+    if last.base is not None:
+        raise ChainBroken(f"the chain under chunk {encoding.chunk.hex()} has no end")
+    if len(chains.bases_of(encoding, whole)) > MAX_DEPTH:
+        raise ChainBroken(f"chunk {encoding.chunk.hex()} would lie on more than {MAX_DEPTH} bases")

@@ -1,0 +1,72 @@
+"""`python dying_repack.py DATA REPOSITORY`: for each number that comes in, a repack in a process of its own that is killed at that step.
+
+A step is a moment before or after a change of disk or database; to be killed is what a power failure does. For each number a line
+goes out: the signal that ended the repack, or 0 where it had no such step and came to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from lepton_server import administration
+from lepton_server.care import repacking
+from lepton_server.database import Database
+from lepton_server.disk_store import DiskIncoming, DiskStore
+
+__all__ = ["repacking"]  # loaded before the first fork
+
+
+class Fate:
+    """Counts the moments at which the process may die, two to a change."""
+
+    def __init__(self, step: int) -> None:
+        self._left = step
+
+    def moment(self) -> None:
+        if self._left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self._left -= 1
+
+
+def repack(data: str, repository: str, step: int) -> None:
+    fate = Fate(step)
+    write, finish, delete = Database.write, DiskIncoming.finish, DiskStore.delete
+
+    @contextmanager
+    def doomed_write(self: Database) -> Iterator[Any]:
+        with write(self) as connection:
+            yield connection
+            fate.moment()
+        fate.moment()
+
+    def doomed_finish(self: DiskIncoming) -> None:
+        fate.moment()
+        finish(self)
+        fate.moment()
+
+    def doomed_delete(self: DiskStore, key: str) -> None:
+        fate.moment()
+        delete(self, key)
+        fate.moment()
+
+    Database.write, DiskIncoming.finish, DiskStore.delete = doomed_write, doomed_finish, doomed_delete  # type: ignore[method-assign,assignment]
+    administration.repack(Path(data), repository, 0.0)
+
+
+def main(data: str, repository: str) -> None:
+    for line in sys.stdin:
+        child = os.fork()
+        if child == 0:
+            repack(data, repository, int(line))
+            os._exit(0)
+        print(os.waitpid(child, 0)[1], flush=True)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

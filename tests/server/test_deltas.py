@@ -1,0 +1,260 @@
+"""The rules of deltas at the door, over HTTP: base first, at most three deep, only what the sender may read, found out by the name."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import xxhash
+from sqlalchemy import update
+
+from git_lepton.format.identifiers import ChunkId
+from lepton_server.serving import open_database
+from lepton_server.tables import repositories
+from tests.server.deltas import fetch, on, solo, trained, tuned, versions
+from tests.server.test_attacks_http import resident_mib
+from tests.server.weights_client import Pack, Weights, WeightsClient, make_pack
+from tests.support.running_server import RunningServer
+
+Connect = Callable[..., WeightsClient]
+Noise = Callable[[int], bytes]
+
+
+@pytest.fixture
+def seed(noise: Noise) -> int:
+    return int.from_bytes(noise(4), "little")
+
+
+def chain_pack(*files: Weights) -> Pack:
+    return make_pack([chunk for file in files for chunk in file.chunks])
+
+
+def reasons(state: dict[str, object]) -> dict[str, str]:
+    assert state["state"] == "failed"
+    return {failure["subject"]: failure["code"] for failure in state["failures"]}  # type: ignore[attr-defined]
+
+
+def test_a_chain_of_three_in_one_pack(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 4)
+    assert client.upload(*files, packs=[chain_pack(*files)])["state"] == "done"
+    plan = client.plan(files[3].names)
+    assert [entry[5] for entry in plan["entries"]] == [3, 2, 1, 0]
+    assert plan["extra"] == [file.names[0].hex() for file in (files[2], files[1], files[0])]
+    assert fetch(client, files[3].names) == [files[3].data]
+
+
+def test_the_newest_version_alone_brings_its_bases(connect: Connect, seed: int) -> None:
+    """The bases belong to no file of the push: they are linked all the same, for nothing can be read without them."""
+    client = connect()
+    files = versions(seed, 4)
+    assert client.upload(files[3], packs=[chain_pack(*files)])["state"] == "done"
+    assert fetch(client, files[3].names) == [files[3].data]
+
+
+def test_a_chain_over_packs_and_sessions(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 4)
+    client.upload(files[0])
+    assert client.upload(*files[1:3], packs=[chain_pack(files[1]), chain_pack(files[2])])["state"] == "done"
+    session = client.open()
+    assert client.have(session, [name for file in files for name in file.names]) == [2, 3, 4, 0]
+    assert client.upload(files[3])["state"] == "done"
+    assert fetch(client, [name for file in files for name in file.names]) == [file.data for file in files]
+
+
+@pytest.mark.parametrize("pause", [0.0, 2.5])
+def test_a_delta_waits_for_the_pack_that_its_base_is_in(connect: Connect, seed: int, pause: float) -> None:
+    client = connect()
+    files = versions(seed, 4)
+    session = client.open()
+    for file in files:
+        client.announce(session, file.manifest())
+    for sequence in (3, 2, 1):
+        client.send(session, chain_pack(files[sequence]), sequence)
+    time.sleep(pause)  # longer than the server waits for packs that come out of turn
+    client.send(session, chain_pack(files[0]), 0)
+    client.commit(session)
+    assert client.ended(session)["state"] == "done"
+    assert fetch(client, files[3].names) == [files[3].data]
+
+
+def test_sequence_numbers_that_are_wrong_do_not_matter_at_last(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 3)
+    session = client.open()
+    for file in files:
+        client.announce(session, file.manifest())
+    for sequence, file in enumerate(reversed(files)):
+        client.send(session, chain_pack(file), sequence)
+    client.commit(session)
+    assert client.ended(session)["state"] == "done"
+
+
+def test_a_base_that_never_comes(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 3)
+    state = client.upload(files[1], files[2], packs=[chain_pack(files[2]), chain_pack(files[1])])
+    assert reasons(state)[files[1].names[0].hex()] == "missing_chunks"
+    assert reasons(state)[files[2].names[0].hex()] == "missing_chunks"
+
+
+def test_a_base_that_comes_later_in_the_same_pack(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 2)
+    state = client.upload(*files, packs=[chain_pack(files[1], files[0])])
+    assert reasons(state)[files[1].names[0].hex()] == "missing_chunks"
+
+
+def test_the_server_counts_the_depth_itself(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 4)
+    client.upload(*files, packs=[chain_pack(*files)])
+    data = tuned(files[3].data, seed)
+    lies = replace(on(replace(files[3].chunks[0], depth=0), files[3].data, data), depth=1)
+    deep = Weights(data, (lies,))
+    assert reasons(client.upload(deep))[deep.names[0].hex()] == "conflict"
+    again = Weights(data, (solo(data),))
+    assert client.upload(again)["state"] == "done"  # what the message says to do
+
+
+def test_another_base_than_the_one_it_was_coded_on(connect: Connect, seed: int) -> None:
+    client = connect()
+    base, other = (Weights(data, (solo(data),)) for data in (trained(seed), trained(seed + 1)))
+    client.upload(base, other)
+    data = tuned(base.data, seed)
+    wrong = Weights(data, (replace(on(base.chunks[0], base.data, data), base=other.chunks[0].name),))
+    state = client.upload(wrong)
+    assert "corrupt_data" in reasons(state).values()
+    assert client.have(client.open(), wrong.names) == [0]
+
+
+def test_a_readable_base_of_another_repository_is_linked_with_its_chain(connect: Connect, seed: int) -> None:
+    files = versions(seed, 3)
+    connect("admin/foreign-bases").upload(*files, packs=[chain_pack(*files)])
+    client = connect()
+    client.open()
+    assert client.plan(files[1].names)["missing"] == [0]
+    data = tuned(files[2].data, seed)
+    file = Weights(data, (on(files[2].chunks[0], files[2].data, data),))
+    session = client.open()
+    assert client.have(session, [name for one in files for name in one.names]) == [2, 3, 4]
+    assert client.upload(file)["state"] == "done"
+    assert fetch(client, file.names) == [data]
+    assert client.plan([name for one in files for name in one.names])["missing"] == []
+    assert client.check(files[0].oid) == [0]  # chunks are linked, files are not
+
+
+def test_an_unreadable_base_is_as_missing_as_none(connect: Connect, server: RunningServer, seed: int) -> None:
+    secret = versions(seed, 1)[0]
+    connect("admin/secret-base").upload(secret)
+    other = connect("eve-of-bases/models", server.make_user("eve-of-bases"))
+    told = []
+    data = tuned(secret.data, seed)
+    for base in (secret.chunks[0].name, ChunkId(bytes(31) + b"x")):
+        delta = replace(on(secret.chunks[0], secret.data, data), base=base)
+        state = other.upload(Weights(data, (delta,)))
+        told.append(state["failures"])
+    assert told[0] == told[1]
+    assert other.have(other.open(), secret.names) == [0]
+
+
+def test_the_first_encoding_stands(connect: Connect, seed: int) -> None:
+    client = connect()
+    files = versions(seed, 2)
+    client.upload(*files, packs=[chain_pack(*files)])
+    again = Weights(files[1].data, (solo(files[1].data),))
+    assert client.upload(again)["state"] == "done"
+    assert client.plan(files[1].names)["entries"][0][5] == 1
+
+
+@pytest.fixture
+def old(connect: Connect, server: RunningServer) -> WeightsClient:
+    """A repository that was made before deltas were."""
+    client = connect(f"admin/old-{time.monotonic_ns()}")
+    client.open()
+    database = open_database(server.data)
+    with database.write() as connection:
+        mine = repositories.c.folded == client.name.partition("/")[2]
+        connection.execute(update(repositories).where(mine).values(codecs="0,1,2"))
+    database.close()
+    return client
+
+
+def test_a_codec_that_the_repository_does_not_allow(old: WeightsClient, seed: int) -> None:
+    files = versions(seed, 2)
+    state = old.upload(*files, packs=[chain_pack(files[0]), chain_pack(files[1])])
+    assert reasons(state)[files[1].names[0].hex()] == "bad_request"
+    assert old.check(files[0].oid) == [2]
+
+
+def test_a_maintainer_raises_the_codecs(old: WeightsClient, server: RunningServer, seed: int) -> None:
+    assert server.run("repo", "codecs", old.name) == "0,1,2"
+    codec = versions(seed, 2)[1].chunks[0].codec
+    assert server.run("repo", "codecs", old.name, "--allow", f"0,1,2,{codec}") == f"0,1,2,{codec}"
+    assert old.ask("GET").json()["codecs"] == [0, 1, 2, codec]
+    files = versions(seed, 2)
+    assert old.upload(*files, packs=[chain_pack(*files)])["state"] == "done"
+    told = old.ask("GET", headers={"Lepton-Codecs": "0,1,2"})
+    assert (told.status_code, told.json()["error"]["code"]) == (426, "upgrade_required")
+
+
+def test_what_a_repository_does_not_allow_is_missing_there(connect: Connect, old: WeightsClient, seed: int) -> None:
+    """A delta of another repository must be sent again, solo; it then is solo for both."""
+    client = connect()
+    files = versions(seed, 3)
+    client.upload(*files, packs=[chain_pack(*files)])
+    assert old.have(old.open(), [file.names[0] for file in files]) == [2, 0, 0]
+    again = Weights(files[1].data, (solo(files[1].data),))
+    assert old.upload(again)["state"] == "done"
+    assert old.plan(again.names)["entries"][0][4] in {0, 1, 2}
+    assert [client.plan(file.names)["entries"][0][5] for file in files] == [0, 0, 1]  # what lies on it has moved up
+    assert fetch(client, files[2].names) == [files[2].data]
+
+
+@pytest.mark.parametrize("position", [0, 1, 2, 5, 9, 30, -1])
+def test_damaged_deltas_are_refused_and_cost_no_memory(connect: Connect, server: RunningServer, seed: int, position: int) -> None:
+    client = connect()
+    base = trained(seed, 2_000_000)
+    data = tuned(base, seed)
+    below, sound = solo(base), None
+    sound = on(below, base, data)
+    client.upload(Weights(base, (below,)))
+    before = resident_mib(server)
+    for value in (0x00, 0x7F, 0xFF):
+        payload = bytearray(sound.payload)
+        payload[position] = value if payload[position] != value else value ^ 0x55
+        broken = replace(sound, payload=bytes(payload), checksum=xxhash.xxh3_64_intdigest(payload))
+        state = client.upload(Weights(data, (broken,)))
+        assert "corrupt_data" in reasons(state).values()
+    assert resident_mib(server) < before + 150
+
+
+def test_a_raw_length_that_is_not_its_bases(connect: Connect, seed: int) -> None:
+    client = connect()
+    base = trained(seed, 1000)
+    data = tuned(base, seed)
+    client.upload(Weights(base, (solo(base),)))
+    sound = Weights(data, (on(solo(base), base, data),))
+    for length in (16 * 1024 * 1024, 1999, 2001, 4000):
+        pack = make_pack([replace(sound.chunks[0], raw_length=length)])
+        assert "corrupt_data" in reasons(client.upload(sound, packs=[pack])).values()
+    assert client.upload(sound)["state"] == "done"
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="memory is read from /proc")
+def test_large_chunks_on_three_bases_are_verified_in_little_memory(connect: Connect, server: RunningServer, seed: int) -> None:
+    client = connect()
+    below = trained(seed, 4 << 20)
+    chunks = [solo(below)]
+    for version in range(3):
+        above = tuned(below, seed + version)
+        chunks.append(on(chunks[-1], below, above))
+        below = above
+    newest = Weights(below, (chunks[3],))
+    assert client.upload(newest, packs=[make_pack(chunks)])["state"] == "done"
+    status = Path(f"/proc/{server.pid}/status").read_text()
+    assert int(status.split("VmHWM:")[1].split()[0]) < 500 * 1024  # KiB, at any time since the server started
