@@ -1,54 +1,102 @@
-"""`python -m benchmarks [--scratch DIR] [--rounds N]` prints a table for docs/benchmarks.md."""
+"""`python -m benchmarks [PART ...]` measures, keeps the figures as JSON, and writes the tables and pictures of docs/benchmarks.md."""
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+from datetime import date
 from pathlib import Path
 
-from benchmarks import figures as figures_alone
-from benchmarks import spine
+from benchmarks import plots
+from benchmarks.bench import Bench
+from benchmarks.document import fill
+from benchmarks.parts import chain, containers, delta, network, sizes, solo, spine, tenth
+
+_PARTS = {
+    "spine": spine,
+    "sizes": sizes,
+    "solo": solo,
+    "delta": delta,
+    "containers": containers,
+    "tenth": tenth,
+    "network": network,
+    "chain": chain,
+}
+_HERE = Path(__file__).parent
 
 
 def main() -> int:
+    options = _arguments()
+    bench = Bench(options.scratch.resolve(), options.rounds, options.tiles, options.versions)
+    bench.scratch.mkdir(parents=True, exist_ok=True)
+    kept = json.loads(options.results.read_text()) if options.results.exists() else {}
+    failed = []
+    for name in [] if options.tables else options.parts or _PARTS:
+        try:
+            result = _PARTS[name].measure(bench)
+        except RuntimeError as error:  # A command that failed, or a wrong byte: the other parts still have something to say
+            bench.say(f"{name} FAILED: {error}")
+            failed.append(name)
+            continue
+        kept[name] = json.loads(json.dumps({"seen": _seen(bench), "result": result}))
+        options.results.write_text(json.dumps(kept, indent=1) + "\n")
+    for name, part in kept.items():
+        fill(options.docs / "benchmarks.md", name, f"{part['seen']}\n\n{_PARTS[name].report(part['result'])}")
+        if plots.available():
+            plots.draw(name, part["result"], options.docs / "images")
+    if not plots.available():
+        bench.say("no pictures: matplotlib is not installed")
+    bench.say(f"tables are in {options.docs / 'benchmarks.md'}, all figures in {options.results}")
+    return 1 if failed else 0
+
+
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--scratch", type=Path, default=Path(tempfile.gettempdir()) / "git-lepton-benchmarks")
-    parser.add_argument("--rounds", type=int, default=3)
-    options = parser.parse_args()
-    options.scratch.mkdir(parents=True, exist_ok=True)
-    figures = spine.measure(options.scratch, options.rounds)
-    versions = ", ".join(_version(*command) for command in (("git",), ("git", "lfs")))
-    machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}"
-    print(f"{machine}; median (min-max) of {options.rounds} rounds\n")
-    print("| operation | git-lfs s | git-lepton s | ratio | at most | largest process, MiB: git-lfs | git-lepton |")
-    print("| --- | --- | --- | --- | --- | --- | --- |")
-    for operation, target in spine.TARGETS.items():
-        theirs, ours = figures[operation, "git-lfs"], figures[operation, "git-lepton"]
-        goal = f"{target:.1f}" if target else "-"
-        ratio = f"{ours.wall / theirs.wall:.2f}"
-        print(f"| {operation} | {theirs.spread} | {ours.spread} | {ratio} | {goal} | {theirs.memory:.0f} | {ours.memory:.0f} |")
-    print()
-    shares = figures_alone.stored_share(options.scratch)
-    bare, greeted = figures_alone.start_up()
-    print("| figure | seen | at most |")
-    print("| --- | --- | --- |")
-    print(f"| MiniLM fp32: share of the raw bytes in the server's packs | {shares['fp32']:.4f} | 0.83 |")
-    print(f"| MiniLM bf16: share of the raw bytes in the server's packs | {shares['bf16']:.4f} | 0.68 |")
-    print(
-        f"| filter answers git's greeting, beyond `python -c pass` ({1000 * bare:.0f} ms) | {1000 * (greeted - bare):.0f} ms | 60 ms |"
+    parser.add_argument(
+        "parts", nargs="*", metavar="PART", choices=[*_PARTS, []], help=f"of {', '.join(_PARTS)}; all where none is named"
     )
-    print(
-        f"| a push of one commit among 100,000 files finds its pointers | {figures_alone.pointer_scan(options.scratch):.3f} s | 0.5 s |"
+    parser.add_argument(
+        "--scratch",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "git-lepton-benchmarks",
+        help="12 GB, kept for the next run but for the stores",
     )
-    return 0
+    parser.add_argument("--rounds", type=int, default=1, help="of what is measured in seconds")
+    parser.add_argument("--tiles", type=int, default=22, help="size of the large file, in 45 MB")
+    parser.add_argument("--versions", type=int, default=200, help="of the chain")
+    parser.add_argument("--results", type=Path, default=_HERE / "results.json", help="figures are kept here, part by part")
+    parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="benchmarks.md and images/ are written here")
+    parser.add_argument("--tables", action="store_true", help="measure nothing: write tables and pictures from the figures kept")
+    return parser.parse_args()
+
+
+def _seen(bench: Bench) -> str:
+    """On what machine, when, how often."""
+    rounds = "one round" if bench.rounds == 1 else f"median of {bench.rounds} rounds"
+    machine = f"{platform.system()} {platform.machine()}, {_processor()}{os.cpu_count()} cores"
+    programs = [f"Python {platform.python_version()}", _version("git"), _version("git", "lfs")]
+    return f"{', '.join([machine, *programs])}; {date.today().isoformat()}; {rounds}."
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return f"{names[0]}, " if names else ""
 
 
 def _version(*command: str) -> str:
-    return subprocess.run([*command, "--version"], capture_output=True, text=True, check=True).stdout.split("\n")[0]
+    return (
+        subprocess.run([*command, "--version"], capture_output=True, text=True, check=True)
+        .stdout.split("\n")[0]
+        .split("(")[0]
+        .strip()
+    )
 
 
 if __name__ == "__main__":

@@ -10,12 +10,19 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Self
 
 from benchmarks.timing import Run, run
 
+_TRACKED = ("*.safetensors", "*.bin", "*.pt", "*.gguf")
 _IDENTITY = (
     "[user]\n\tname = Bench\n\temail = bench@example.org\n[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
 )
+
+
+def folder_bytes(folder: Path) -> int:
+    """The sizes of all files below."""
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
 
 
 class Contender(ABC):
@@ -54,6 +61,13 @@ class Contender(ABC):
     def ready(self) -> None:
         """After the server's start."""
 
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
     def stop(self) -> None:
         if self.server:
             self.server.terminate()
@@ -74,6 +88,27 @@ class Contender(ABC):
         self.connect(place)
         return place
 
+    def stored_bytes(self) -> int:
+        """What the weights take on the disk of the store."""
+        return sum(map(folder_bytes, self.stores()))
+
+    @abstractmethod
+    def stores(self) -> Sequence[Path]:
+        """The folders of the server that hold weights."""
+
+    @abstractmethod
+    def behind(self, url: str) -> None:
+        """From now on talk to the server through this address."""
+
+    @property
+    def port(self) -> int:
+        """Where its server listens."""
+        return int(self.url.rsplit(":", 1)[1])
+
+    def reconnect(self, place: Path) -> None:
+        """Give a repository the remote anew, after `behind`."""
+        self.git(place, "remote", "set-url", "origin", self.clone_url())
+
     @abstractmethod
     def connect(self, place: Path) -> None:
         """Give the repository its remote."""
@@ -85,7 +120,7 @@ class Contender(ABC):
 
 class Lepton(Contender):
     name = "git-lepton"
-    track = ("lepton", "track", "*.safetensors", "*.bin")
+    track = ("lepton", "track", *_TRACKED)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -96,7 +131,14 @@ class Lepton(Contender):
         while not (self.data / "admin-token").exists() and time.monotonic() < deadline:
             time.sleep(0.05)
         self.environment["GIT_LEPTON_TOKEN"] = (self.data / "admin-token").read_text().strip()
-        self.environment["GIT_LEPTON_HOST"] = self.url.removeprefix("http://")
+        self.behind(self.url)
+
+    def stores(self) -> Sequence[Path]:
+        return (self.data / "packs",)
+
+    def behind(self, url: str) -> None:
+        self.url = url
+        self.environment["GIT_LEPTON_HOST"] = url.removeprefix("http://")
 
     def clone_url(self) -> str:
         return f"lepton::{self.url}/admin/bench{self.rounds}"
@@ -107,7 +149,7 @@ class Lepton(Contender):
 
 class Lfs(Contender):
     name = "git-lfs"
-    track = ("lfs", "track", "*.safetensors", "*.bin")
+    track = ("lfs", "track", *_TRACKED)
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -115,7 +157,14 @@ class Lfs(Contender):
 
     def ready(self) -> None:
         run(["git", "lfs", "install"], self.home, self.environment)
-        run(["git", "config", "--global", "lfs.url", self.url], self.home, self.environment)
+        self.behind(self.url)
+
+    def stores(self) -> Sequence[Path]:
+        return (self.data,)
+
+    def behind(self, url: str) -> None:
+        self.url = url
+        run(["git", "config", "--global", "lfs.url", url], self.home, self.environment)
 
     def clone_url(self) -> str:
         return str(self.folder / f"remote{self.rounds}.git")

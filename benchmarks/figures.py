@@ -1,4 +1,4 @@
-"""Figures without a peer: what the store keeps of MiniLM, how soon the filter answers, how soon a push knows its pointers."""
+"""Figures without a peer: how soon the filter answers, how soon a push knows its pointers."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import data
-from benchmarks.contenders import Lepton
 from git_lepton.git.repository import GitRepository
 from git_lepton.workflow.push import pointers_to_push
 
@@ -19,25 +17,6 @@ _HELLO = (
     [b"git-filter-client\n", b"version=2\n", b""],
     [b"capability=clean\n", b"capability=smudge\n", b"capability=delay\n", b""],
 )
-
-
-def stored_share(scratch: Path) -> dict[str, float]:
-    """Bytes in the server's packs as a share of the file, for MiniLM as fp32 and as bf16, after a plain git push."""
-    shares = {}
-    for name, path in {"fp32": data.minilm(scratch / "data"), "bf16": data.minilm_bf16(scratch / "data")}.items():
-        lepton = Lepton(scratch / name)
-        lepton.start()
-        try:
-            place = lepton.new_repository()
-            (place / "model.safetensors").write_bytes(path.read_bytes())
-            lepton.git(place, "add", ".")
-            lepton.git(place, "commit", "-qm", "model")
-            lepton.git(place, "push", "-q", "origin", "main")
-        finally:
-            lepton.stop()
-        packs = sum(file.stat().st_size for file in (lepton.data / "packs").rglob("*") if file.is_file())
-        shares[name] = packs / path.stat().st_size
-    return shares
 
 
 def start_up(rounds: int = 21) -> tuple[float, float]:

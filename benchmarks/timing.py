@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class Run:
+class Run(NamedTuple):
     """Wall clock in seconds, CPU seconds of the whole tree of processes, largest resident memory of one process in MiB."""
 
     wall: float

@@ -1,0 +1,67 @@
+"""add + commit + push of a fine-tuned 1 GB version over a link of 1 Gbit/s and of 100 Mbit/s, beside git-lfs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from statistics import median
+
+from benchmarks import data, large
+from benchmarks.bench import Bench, Result, megabytes, table
+from benchmarks.contenders import Contender, Lepton, Lfs
+from benchmarks.shaped_link import ShapedLink
+
+_TIMES_FASTER = {1000: 1.5, 100: 6.0}  # by Mbit/s: at least so many times faster
+_MODEL = "model.safetensors"
+_STEPS = ("add", "commit", "push")
+
+
+def measure(bench: Bench) -> Result:
+    base, tuned = data.large_bf16(bench.scratch / "data", bench.tiles), large.fine_tuned(bench.scratch, bench.tiles)
+    result: Result = {"raw": tuned.stat().st_size, "links": {}}
+    for rate in _TIMES_FASTER:
+        runs: dict[str, list[Result]] = {kind.name: [] for kind in (Lfs, Lepton)}
+        for number in range(bench.rounds):
+            for kind in (Lfs, Lepton):
+                bench.say(f"network: {rate} Mbit/s, round {number + 1}, {kind.name}")
+                runs[kind.name].append(_run(bench, kind, rate, base, tuned))
+        result["links"][str(rate)] = runs
+    return result
+
+
+def _run(bench: Bench, kind: type[Contender], rate: int, base: Path, tuned: Path) -> Result:
+    """Seconds of each step and bytes that travelled; the base was pushed before, on an unshaped way."""
+    with kind(bench.place("network")) as contender:
+        place = contender.new_repository()
+        _commit(contender, place, base)
+        contender.git(place, "push", "-q", "origin", "main")
+        with ShapedLink(contender.port, rate) as link:
+            contender.behind(link.url)
+            contender.reconnect(place)
+            walls = [*_commit(contender, place, tuned), contender.git(place, "push", "-q", "origin", "main").wall]
+    shutil.rmtree(contender.folder)
+    return {"walls": walls, "bytes": link.sent + link.received, "relay": link.cpu}
+
+
+def _commit(contender: Contender, place: Path, version: Path) -> list[float]:
+    shutil.copyfile(version, place / _MODEL)
+    return [contender.git(place, "add", _MODEL).wall, contender.git(place, "commit", "-qm", "version").wall]
+
+
+def report(result: Result) -> str:
+    rows = []
+    for rate, runs in result["links"].items():
+        sums = {}
+        for name, found in runs.items():
+            walls = [median(step) for step in zip(*(run["walls"] for run in found), strict=True)]
+            sums[name] = median(sum(run["walls"]) for run in found)
+            travelled = megabytes(median(run["bytes"] for run in found))
+            relay = f"{median(run['relay'] for run in found):.2f}"
+            rows.append(
+                [f"{rate} Mbit/s", name, *(f"{wall:.2f}" for wall in walls), f"{sums[name]:.2f}", travelled, relay, "", ""]
+            )
+        rows[-1][-2:] = [f"{sums['git-lfs'] / sums['git-lepton']:.1f}", f"{_TIMES_FASTER[int(rate)]:.1f}"]
+    return table(
+        ["link", "tool", *(f"{step} s" for step in _STEPS), "sum s", "MB travelled", "relay's CPU s", "times faster", "at least"],
+        rows,
+    )
