@@ -9,11 +9,12 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from datetime import date
 from pathlib import Path
 
 from benchmarks import plots
-from benchmarks.bench import Bench
+from benchmarks.bench import Bench, Result
 from benchmarks.document import fill
 from benchmarks.parts import chain, containers, delta, network, sizes, solo, spine, tenth
 
@@ -32,34 +33,53 @@ _HERE = Path(__file__).parent
 
 def main() -> int:
     options = _arguments()
+    if options.tables:
+        return _write(options)
+    if len(options.parts) == 1:
+        return _measure(options)
+    start = time.monotonic()
+    failed = [name for name in options.parts if subprocess.run(_alone(options, name), check=False).returncode]
+    words = f"NOT MEASURED: {', '.join(failed)}" if failed else "all measured"
+    print(f"{words}; {time.monotonic() - start:.0f} s", file=sys.stderr)
+    return 1 if failed else 0
+
+
+def _alone(options: argparse.Namespace, name: str) -> list[str]:
+    """The command that measures one part: in a process of its own, since children begin with their parent's memory."""
+    kept = [f"--{key}={getattr(options, key)}" for key in ("scratch", "rounds", "tiles", "versions", "results", "docs")]
+    return [sys.executable, "-m", "benchmarks", name, *kept]
+
+
+def _measure(options: argparse.Namespace) -> int:
+    name = options.parts[0]
     bench = Bench(options.scratch.resolve(), options.rounds, options.tiles, options.versions)
     bench.scratch.mkdir(parents=True, exist_ok=True)
-    kept = json.loads(options.results.read_text()) if options.results.exists() else {}
-    failed = []
-    for name in [] if options.tables else options.parts or _PARTS:
-        try:
-            result = _PARTS[name].measure(bench)
-        except RuntimeError as error:  # A command that failed, or a wrong byte: the other parts still have something to say
-            bench.say(f"{name} FAILED: {error}")
-            failed.append(name)
-            continue
-        kept[name] = json.loads(json.dumps({"seen": _seen(bench), "result": result}))
-        options.results.write_text(json.dumps(kept, indent=1) + "\n")
-    for name, part in kept.items():
-        fill(options.docs / "benchmarks.md", name, f"{part['seen']}\n\n{_PARTS[name].report(part['result'])}")
+    result = {"seen": _seen(bench), "result": _PARTS[name].measure(bench)}
+    options.results.write_text(json.dumps(_kept(options) | {name: result}, indent=1) + "\n")
+    bench.say(f"{name}: done")
+    return _write(options, name)
+
+
+def _write(options: argparse.Namespace, *names: str) -> int:
+    """Tables and pictures of these parts, or of all that figures are kept of."""
+    kept = _kept(options)
+    for name in names or kept:
+        result = kept[name]["result"]
+        fill(options.docs / "benchmarks.md", name, f"{kept[name]['seen']}\n\n{_PARTS[name].report(result)}")
         if plots.available():
-            plots.draw(name, part["result"], options.docs / "images")
+            plots.draw(name, result, options.docs / "images")
     if not plots.available():
-        bench.say("no pictures: matplotlib is not installed")
-    bench.say(f"tables are in {options.docs / 'benchmarks.md'}, all figures in {options.results}")
-    return 1 if failed else 0
+        print("no pictures: matplotlib is not installed", file=sys.stderr)
+    return 0
+
+
+def _kept(options: argparse.Namespace) -> Result:
+    return dict(json.loads(options.results.read_text())) if options.results.exists() else {}
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument(
-        "parts", nargs="*", metavar="PART", choices=[*_PARTS, []], help=f"of {', '.join(_PARTS)}; all where none is named"
-    )
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {', '.join(_PARTS)}; all where none is named")
     parser.add_argument(
         "--scratch",
         type=Path,
@@ -72,7 +92,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=_HERE / "results.json", help="figures are kept here, part by part")
     parser.add_argument("--docs", type=Path, default=_HERE.parent / "docs", help="benchmarks.md and images/ are written here")
     parser.add_argument("--tables", action="store_true", help="measure nothing: write tables and pictures from the figures kept")
-    return parser.parse_args()
+    options = parser.parse_args()
+    options.parts = options.parts or list(_PARTS)
+    if unknown := set(options.parts) - set(_PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}")
+    return options
 
 
 def _seen(bench: Bench) -> str:

@@ -84,8 +84,11 @@ def _fields(data: memoryview, form: Form) -> list[Column]:
     columns, start = [], 0
     for width in form.fields:
         column = numpy.ascontiguousarray(rows[:, start : start + width])
-        plane = column.reshape(-1)
-        columns.append(_keep(plane, floats=True, noise=looks_like_noise(plane))._replace(width=width))
+        if bool((column == column[0]).all()):
+            columns.append(Column(width, Kept.CONSTANT, column[0].tobytes()))
+        else:
+            plane = column.reshape(-1)
+            columns.append(_keep(plane, floats=True, noise=looks_like_noise(plane))._replace(width=width))
         start += width
     return columns
 

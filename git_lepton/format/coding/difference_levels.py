@@ -40,7 +40,7 @@ def _sizes(changes: Words, exponents: Bytes) -> NDArray[numpy.float32]:
     units <<= 23
     found = changes.astype(numpy.float32)
     with numpy.errstate(over="ignore"):
-        sums: NDArray[numpy.float32] = numpy.vecdot(found, units.view(numpy.float32))
+        sums: NDArray[numpy.float32] = numpy.einsum("ij,ij->i", found, units.view(numpy.float32))
     return sums
 
 

@@ -58,7 +58,7 @@ _scratch = _Scratch()
 def split(words: memoryview, size: int, *, sign: bool) -> Bytes:
     """The byte planes of words, lowest first; shape (size, number of words). The thread's next split reuses them."""
     columns = split_columns(numpy.frombuffer(words, UNSIGNED[size]), (1,) * size, sign=sign)
-    return _scratch.columns(len(words)).reshape(len(columns), -1)
+    return _scratch.columns(words.nbytes).reshape(len(columns), -1)
 
 
 def split_columns(values: Words, widths: Sequence[int], *, sign: bool) -> list[Words]:

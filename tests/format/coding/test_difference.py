@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from git_lepton.errors import CorruptData
 from git_lepton.format.coding.difference import MAX_WORDS, decode_difference, element_of_difference, encode_difference
 from git_lepton.format.coding.difference_numbers import CONVERSIONS, NUMBERS
+from tests.format.coding import reference_difference
 from tests.format.sources import noise
 
 WORDS = 70_003  # more than a block, and no whole segment
@@ -182,3 +183,20 @@ def test_threads_do_not_disturb_each_other() -> None:
     with ThreadPoolExecutor(4) as threads:
         payloads = list(threads.map(lambda data: there_and_back(data, "BF16", base, "BF16"), targets * 3))
     assert payloads[:8] == payloads[8:16] == payloads[16:]
+
+
+@pytest.mark.parametrize(("base_element", "element"), PAIRS)
+def test_the_document_says_the_same(base_element: str, element: str) -> None:
+    data, base = weights(element, count=9001, step=0.001) + b"!", bytearray(weights(base_element, count=8000))
+    base[3000:5000] = noise(2000)  # every kind of exponent, infinities and numbers that are none
+    payload = there_and_back(data, element, bytes(base), base_element)
+    assert reference_difference.decode(payload, len(data), bytes(base)) == data
+
+
+@pytest.mark.parametrize("step", [0.00002, 0.0001, 0.001])
+def test_the_document_says_the_same_of_many_blocks_and_every_stream(step: float) -> None:
+    base = weights("BF16", count=140_000)
+    data = bytearray(weights("BF16", count=140_000, step=step))
+    data[100_000:130_000] = base[100_000:130_000]
+    payload = there_and_back(bytes(data), "BF16", base, "BF16")
+    assert reference_difference.decode(payload, len(data), base) == bytes(data)

@@ -33,7 +33,11 @@ def test_datasets_are_regions(headers_first: bool) -> None:
 
 
 def test_they_are_named_by_their_place() -> None:
-    assert [region.name for region in regions_of(hdf5([A, A, SMALL, A])) if region.piece] == ["dataset 0", "dataset 1", "dataset 2"]
+    assert [region.name for region in regions_of(hdf5([A, A, SMALL, A])) if region.piece] == [
+        "dataset 0",
+        "dataset 1",
+        "dataset 2",
+    ]
 
 
 def test_a_file_of_h5py() -> None:
