@@ -47,12 +47,13 @@ def _base(piece: Piece) -> Base:
     return Base(ChunkId.of(piece.data), 0, bytes(piece.data), piece.element)
 
 
-def zipnn(path: Path) -> Speed:
-    """zipnn's, in a process of its own, as it is for whoever uses it: git-lepton changes how a process keeps its freed memory."""
+def zipnn(path: Path) -> tuple[Speed, Speed]:
+    """zipnn's, for input that it may overwrite and for input that must stay; in a process of its own, as it is for whoever uses it, since
+    git-lepton changes how a process keeps its freed memory."""
     command = [sys.executable, "-m", "benchmarks.zipnn_peer", str(path)]
-    return Speed(
-        *json.loads(subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]).stdout)
-    )
+    said = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[1]).stdout
+    given_away, kept = json.loads(said)
+    return Speed(*given_away), Speed(*kept)
 
 
 def xor_planes(second: np.ndarray, first: np.ndarray | None = None, level: int = 1) -> Speed:

@@ -68,7 +68,8 @@ def pieces_are_related(data: Bytes, element: str, other: Bytes, other_element: s
 
 def _word(element: str) -> str:
     kind = {"BF16": "<u2", "F16": "<f2", "F32": "<f4", "F64": "<f8", "C64": "<u8", "I8": "i1"}
-    return kind.get(element) or f"<u{max(1, element_of(element).bits // 8)}"
+    signed_bytes = "i1" if element.startswith("GGUF_") else None  # most of a block is small numbers about zero
+    return kind.get(element) or signed_bytes or f"<u{max(1, element_of(element).bits // 8)}"
 
 
 def _ordered(words: NDArray[numpy.generic], element: str) -> Sketch:

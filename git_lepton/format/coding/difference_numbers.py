@@ -31,6 +31,7 @@ def _number(code: int, name: str, low: int = 0, width: int = 0) -> tuple[str, Nu
     return name, Number(code, element_of(name).word, low, width)
 
 
+_BLOCKS = ("Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K", "MXFP4")
 NUMBERS: dict[str, Number] = dict(
     (
         _number(1, "BF16", 7, 8),
@@ -55,6 +56,7 @@ NUMBERS: dict[str, Number] = dict(
         _number(20, "F4"),
         _number(21, "F6_E2M3"),
         _number(22, "F6_E3M2"),
+        *(_number(code, f"GGUF_{kind}") for code, kind in enumerate(_BLOCKS, 32)),
     )
 )
 NAMES: dict[int, str] = {number.code: name for name, number in NUMBERS.items()}
@@ -108,6 +110,8 @@ CONVERSIONS = {
     ("F32", "F16"): _to_f16,
     ("BF16", "F32"): _from_bf16,
     ("F16", "F32"): _from_f16,
+    ("BF16", "F16"): lambda words: _to_f16(_from_bf16(words)),
+    ("F16", "BF16"): lambda words: _to_bf16(_from_f16(words)),
 }
 
 

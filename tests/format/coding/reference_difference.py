@@ -6,7 +6,7 @@ import struct
 
 import zstandard
 
-_WIDTHS = [0, 2, 2, 4, 8, 4, 1, 1, 1, 1, 1, 1, 2, 2, 4, 4, 8, 8, 1, 1, 1, 1, 1]  # bytes of a word, by code
+_WIDTHS = [0, 2, 2, 4, 8, 4, 1, 1, 1, 1, 1, 1, 2, 2, 4, 4, 8, 8] + 30 * [1]  # bytes of a word, by code
 _EXPONENTS = {1: (7, 8), 2: (10, 5), 3: (23, 8), 4: (52, 11), 5: (23, 8), 6: (3, 4), 7: (2, 5), 8: (3, 4), 9: (2, 5)}
 
 
@@ -60,6 +60,8 @@ def _exponent(word: int, code: int) -> int:
 def _converted(word: int, source: int, target: int) -> int:
     if source == target:
         return word
+    if 3 not in (source, target):
+        return _converted(_converted(word, source, 3), 3, target)
     if (source, target) == (3, 1):
         nan = word & 0x7FFFFFFF > 0x7F800000
         return word >> 16 | 0x40 if nan else ((word + 0x7FFF + (word >> 16 & 1)) % 2**32) >> 16

@@ -14,7 +14,7 @@ from git_lepton.format.coding.difference_numbers import (
     differences,
     exponents,
 )
-from git_lepton.format.elements import ELEMENTS
+from git_lepton.format.elements import ELEMENTS, FIELDS, element_of
 from tests.format.sources import noise
 
 ALL_16 = numpy.arange(65536).astype("<u2")
@@ -29,9 +29,10 @@ NANS = numpy.array([0x7F800001, 0x7FC00000, 0xFF800001, 0xFFFFFFFF, 0x7F802000],
 
 
 def test_there_is_a_number_for_every_dtype_and_no_code_twice() -> None:
-    assert set(NUMBERS) == set(ELEMENTS)
+    assert set(NUMBERS) == {*ELEMENTS, *FIELDS}
     assert len(NAMES) == len(NUMBERS)
-    assert all(NUMBERS[name].word == ELEMENTS[name].word for name in NUMBERS)
+    assert all(NUMBERS[name].word == element_of(name).word for name in NUMBERS)
+    assert [NUMBERS[name].code for name in FIELDS] == list(range(32, 32 + len(FIELDS)))
 
 
 def test_rounding_to_half_is_that_of_ieee_754() -> None:
@@ -118,6 +119,8 @@ def test_missing_words_of_a_base_are_zeros() -> None:
 def test_what_can_be_compared() -> None:
     assert comparable("BF16", "BF16")
     assert comparable("F32", "BF16")
-    assert not comparable("BF16", "F16")
+    assert comparable("BF16", "F16")
+    assert comparable("GGUF_Q8_0", "GGUF_Q8_0")
+    assert not comparable("GGUF_Q8_0", "GGUF_Q4_0")
     assert not comparable("", "")
     assert not comparable("NEW", "NEW")
