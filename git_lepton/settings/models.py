@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from git_lepton.git.globs import matcher
 from git_lepton.settings.lepton_toml import BadLeptonToml, read_staged_lepton_toml
 
 TYPE_CHECKING = False
@@ -40,7 +41,7 @@ class Model(NamedTuple):
 
     def holds(self, path: str) -> bool:
         """Whether this file, its path from the top, belongs to the model."""
-        return any(_expression(pattern).fullmatch(path) for pattern in self.files)
+        return any(matcher(pattern.removeprefix("./").strip("/"))(path) for pattern in self.files)
 
     @property
     def foreign_base(self) -> ForeignPath | None:
@@ -75,8 +76,3 @@ def _model(name: str, table: Any) -> Model:
             f"[model.{name}] in lepton.toml is not as it should be", 'files = ["models/NAME/*"]\nbase = "REV:PATH"'
         )
     return Model(name, tuple(files), *texts)
-
-
-def _expression(pattern: str) -> re.Pattern[str]:
-    body = re.escape(pattern.removeprefix("./").strip("/")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
-    return re.compile(body.replace(r"\*", "[^/]*").replace(r"\?", "[^/]") + "(?:/.*)?", re.DOTALL)

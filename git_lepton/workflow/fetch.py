@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from git_lepton.errors import CorruptData
 from git_lepton.format.pointer import NotAPointer, Pointer, parse_pointer
+from git_lepton.git.globs import matcher
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,10 +71,5 @@ def _chooser(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], 
 
 
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    import re
-
     anchored = "/" in pattern.rstrip("/")
-    body = re.escape(pattern.strip("/")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*\*", ".*")
-    body = body.replace(r"\*", "[^/]*").replace(r"\?", "[^/]")
-    expression = re.compile(("" if anchored else "(?:.*/)?") + body + "(?:/.*)?", re.DOTALL)
-    return lambda path: expression.fullmatch(path) is not None
+    return matcher(("" if anchored else "**/") + pattern.strip("/"))
