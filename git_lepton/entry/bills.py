@@ -28,4 +28,5 @@ def table(rows: Iterable[tuple[Bill, str, bool]], heading: str, total: str = "in
 
 def _line(bill: Bill, label: str, *, here: bool = True) -> str:
     cells: Sequence[int | None] = (bill.logical, *((bill.unique, bill.delta, bill.stored) if here else (None, None, None)))
-    return "  ".join(f"{'-' if cell is None else human_bytes(cell):>8}" for cell in cells) + f"  {label}"
+    shown = "".join(letter if letter.isprintable() else "?" for letter in label)
+    return "  ".join(f"{'-' if cell is None else human_bytes(cell):>8}" for cell in cells) + f"  {shown}"

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from git_lepton.format.manifest import ManifestEntry
     from git_lepton.store.local_store import LocalStore
-
-_BASE, _NO_BASE = slice(48, 80), bytes(32)  # of a record's header
 
 
 class Bill(NamedTuple):
@@ -51,21 +49,20 @@ class Account:
         new = name not in self._named
         self._named.add(name)
         delta = solo = 0
-        for header in self._fresh(name):
-            size = len(header) + int.from_bytes(header[4:8], "little")
-            if header[_BASE] == _NO_BASE:
-                solo += size
-            else:
+        for size, is_delta in self._fresh(name):
+            if is_delta:
                 delta += size
+            else:
+                solo += size
         return Bill(length, length if new else 0, delta, solo)
 
-    def _fresh(self, name: bytes) -> Iterable[bytes]:
-        """The headers of a chunk and of its bases that were not counted yet."""
-        while name != _NO_BASE and name not in self._stored:
+    def _fresh(self, name: bytes | None) -> Iterator[tuple[int, bool]]:
+        """Of a chunk and its bases, those not counted yet: bytes on disk, and whether it is a delta."""
+        while name is not None and name not in self._stored:
             self._stored.add(name)
             place = self._store.catalogue.chunk(name)
             if place is None:
                 return
-            header = place[0].header(place[1])
-            yield header
-            name = header[_BASE]
+            pack, ordinal = place
+            name = pack.base(ordinal)
+            yield pack.length(ordinal), name is not None

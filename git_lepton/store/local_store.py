@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from git_lepton.format.coding.codec import EncodedChunk
 
 _OPEN_FILES = 64
+_LONGEST_CHAIN = 16  # followed: after repairs a chain may be longer than a writer makes it
 
 
 class LocalStore:
@@ -58,6 +59,7 @@ class LocalStore:
         self._loaded = False
         self._pins = 0
         self._pinning = contextlib.ExitStack()
+        self._superseded: list[tuple[PackFile, int]] = []  # records that were added anew, since a base of theirs is gone
 
     def __enter__(self) -> LocalStore:
         return self
@@ -68,9 +70,9 @@ class LocalStore:
     # Reading
 
     def missing(self, names: Iterable[ChunkId]) -> set[ChunkId]:
-        """Those of `names` that are not here, as of the last refresh."""
+        """Those of `names` that are not here with all their bases, as of the last refresh."""
         self._load()
-        return {name for name in names if not self._holds(name)}
+        return {name for name in names if not self._is_whole(name)}
 
     def encoded(self, name: ChunkId) -> EncodedChunk:
         """The chunk as it is stored, its checksum checked. Raises ChunkMissing, DamagedChunk."""
@@ -84,14 +86,30 @@ class LocalStore:
 
     def read(self, name: ChunkId) -> bytes | bytearray:
         """The chunk's raw bytes, its name checked. Raises ChunkMissing, or a CorruptData that names the chunk."""
+        return self._read(name, 0)
+
+    def _read(self, name: ChunkId, above: int) -> bytes | bytearray:
         from git_lepton.format.coding.codec import decode
 
         chunk = self.encoded(name)
         if chunk.base is None:
             return decode(chunk)
-        if self.depth(chunk.base) >= chunk.depth:
-            raise DamagedChunk(name, "its base lies deeper than itself")
-        return decode(chunk, self.read(chunk.base))
+        if above == _LONGEST_CHAIN:
+            raise DamagedChunk(name, "its bases lead back to itself")
+        return decode(chunk, self._read(chunk.base, above + 1))
+
+    def _is_whole(self, name: ChunkId) -> bool:
+        """Whether a chunk is here with all its bases."""
+        for _ in range(_LONGEST_CHAIN):
+            place = self._find(name)
+            if place is None:
+                return False
+            self._reliance.on_record(place[0])
+            base = place[0].base(place[1])
+            if base is None:
+                return True
+            name = ChunkId(base)
+        return False
 
     def record(self, name: ChunkId) -> Record | None:
         """How a chunk is stored, as of the last refresh: no payload is read, so it is cheap. None if it is not here."""
@@ -188,11 +206,14 @@ class LocalStore:
     # Adding
 
     def add(self, chunk: EncodedChunk) -> None:
-        """Keep this encoding, unless the chunk is here. Raises BaseRefused, StoreFull, StoreNotWritable, DiskTrouble."""
+        """Keep this encoding, unless the chunk is here with all its bases. Raises BaseRefused, StoreFull, StoreNotWritable, DiskTrouble."""
         self._load()
         with self._lock:
-            if not self._holds(chunk.name):
-                self._own.append(self._placed(chunk).encode(), chunk.payload)
+            if not self._is_whole(chunk.name):
+                header = self._placed(chunk).encode()
+                self._superseded += self.catalogue.copies(chunk.name.raw) if self._find(chunk.name) else ()
+                self.catalogue.forget(chunk.name.raw)  # a delta whose base went: what is added now counts
+                self._own.append(header, chunk.payload)
 
     def _placed(self, chunk: EncodedChunk) -> Record:
         """The chunk's header, with the depth that it has here: elsewhere its base may be coded in another way. So every delta lies
@@ -200,7 +221,7 @@ class LocalStore:
         record = chunk.record()
         if chunk.base is None:
             return record
-        if not self._holds(chunk.base):
+        if not self._is_whole(chunk.base):
             raise BaseRefused(f"chunk {chunk.name} has a base that is not stored: {chunk.base}")
         depth = self.depth(chunk.base) + 1
         if depth > MAX_DEPTH:
@@ -231,6 +252,9 @@ class LocalStore:
         """All that was added is durable, and all that this process was told is here."""
         with self._lock:
             self._own.make_durable(self._reliance)
+            while self._superseded:
+                pack, ordinal = self._superseded.pop()
+                pack.note_damage(ordinal)
             self._reliance.mark_in_use()
 
     @contextmanager

@@ -28,6 +28,7 @@ _BINARY = getattr(os, "O_BINARY", 0)
 _NOTED = ".damaged"  # ends the name of the file beside a pack that tells which of its records are
 _TAIL_BYTES = 64 * 1024  # one read gets the index of nearly every pack
 _STORED_LENGTH = struct.Struct("<4xI80x")
+_BASE, _NO_BASE = slice(48, 80), bytes(32)  # of a header
 _GLANCE = struct.Struct("<BxB13x32s40x")  # kind, depth, name
 
 
@@ -62,6 +63,11 @@ class PackFile:
 
     def header(self, ordinal: int) -> bytes:
         return bytes(self.headers[ordinal * HEADER_BYTES : (ordinal + 1) * HEADER_BYTES])
+
+    def base(self, ordinal: int) -> bytes | None:
+        """The name of the chunk that a record's chunk is coded against."""
+        name = self.header(ordinal)[_BASE]
+        return name if name != _NO_BASE else None
 
     def record(self, ordinal: int) -> Record:
         """Raises BadPack if the header is damaged."""

@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from git_lepton.store.local_store import LocalStore
     from git_lepton.store.pack_file import PackFile
 
-_BASE, _NO_BASE = slice(48, 80), bytes(32)  # of a record's header
-
 
 def reachable_chunks(store: LocalStore, objects: Iterable[ObjectId], packs: Iterable[PackFile] = ()) -> set[bytes]:
     """The names of the chunks of these objects and of those in these packs, with the bases of both. An object that is not here
@@ -36,14 +34,25 @@ def chunks_of(store: LocalStore, oid: ObjectId) -> set[bytes]:
 
 
 def _with_bases(store: LocalStore, chunks: set[bytes]) -> set[bytes]:
+    """With the bases of every copy: of two copies of a chunk the one that the catalogue names may be the damaged one."""
+    bases = _bases(store)
     todo = list(chunks)
     while todo:
-        place = store.catalogue.chunk(todo.pop())
-        base = place[0].header(place[1])[_BASE] if place else _NO_BASE
-        if base != _NO_BASE and base not in chunks:
-            chunks.add(base)
-            todo.append(base)
+        for base in bases.get(todo.pop(), ()):
+            if base not in chunks:
+                chunks.add(base)
+                todo.append(base)
     return chunks
+
+
+def _bases(store: LocalStore) -> dict[bytes, set[bytes]]:
+    """For each chunk of which a copy is a delta, what its copies lie on."""
+    found: dict[bytes, set[bytes]] = {}
+    for pack in store.catalogue.packs():
+        for ordinal, (_, depth, name) in enumerate(pack.glance()):
+            if depth and (base := pack.base(ordinal)):
+                found.setdefault(name, set()).add(base)
+    return found
 
 
 def stored_bytes(store: LocalStore, chunks: Iterable[bytes]) -> int:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import stat
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import CorruptData, LeptonError, WrongUse
@@ -180,20 +181,31 @@ def _bases_named_in(folder: Path) -> list[str]:
 def _json_object(file: Path) -> dict[str, object]:
     """What a JSON file holds; nothing where it is absent, too long or something else."""
     try:
-        if file.stat().st_size > _LONGEST_TEXT:
-            return {}
-        value = json.loads(file.read_bytes())
+        value = json.loads(_short_text(file))
     except (OSError, ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}
 
 
+def _short_text(file: Path) -> bytes:
+    """The bytes of a regular file, of none that has no end or must be waited for; nothing of one that is too long. Raises OSError."""
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
+    with os.fdopen(descriptor, "rb") as source:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return b""
+        text = source.read(_LONGEST_TEXT + 1)
+    return text if len(text) <= _LONGEST_TEXT else b""
+
+
 def _inside(top: Path, beside: Path, name: str) -> str | None:
     """The path from the top of a folder of the work tree that a configuration names, from its own place, the top or the root."""
     for start in (beside, top):
-        place = os.path.relpath(os.path.normpath(start / name), top).replace(os.sep, "/")
-        if not place.startswith("..") and place != "." and (top / place).exists():
-            return place
+        try:
+            place = os.path.relpath(os.path.normpath(start / name), top).replace(os.sep, "/")
+            if not place.startswith("..") and place != "." and (top / place).exists():
+                return place
+        except (OSError, ValueError):  # a name that no file can have
+            return None
     return None
 
 

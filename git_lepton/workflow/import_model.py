@@ -32,6 +32,7 @@ WEIGHTS = (
     *(".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".gguf", ".onnx", ".h5", ".keras", ".npz", ".npy", ".msgpack", ".tflite"),
     *(".onnx_data", ".pdparams", ".joblib", ".pkl"),
 )
+_SNAPSHOT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _CACHED = re.compile(r"models--(.+)")
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -106,9 +107,9 @@ def _source(source: Path) -> tuple[Path, str, str]:
 def _newest_snapshot(cache: Path) -> Path:
     """The snapshot that `refs/main` names, else the one made last. Raises NoModelThere."""
     with_main = cache / "refs" / "main"
-    named = cache / "snapshots" / with_main.read_text("utf-8").strip() if with_main.is_file() else None
-    if named and named.is_dir():
-        return named
+    name = with_main.read_text("utf-8", "replace").strip() if with_main.is_file() else ""
+    if _SNAPSHOT.fullmatch(name) and (cache / "snapshots" / name).is_dir():
+        return cache / "snapshots" / name
     snapshots = sorted((cache / "snapshots").glob("*/"), key=lambda folder: folder.stat().st_mtime)
     if not snapshots:
         raise NoModelThere(f"{cache} holds no snapshot of a model")
@@ -185,7 +186,10 @@ def _with_model(top: Path, model: Model) -> bytes:
     files = ", ".join(json.dumps(pattern, ensure_ascii=False) for pattern in model.files)
     lines = [f"[model.{key}]", f"files = [{files}]", f"origin = {json.dumps(model.origin, ensure_ascii=False)}", ""]
     gap = b"" if not text else end if text.endswith(b"\n") else end + end
-    return text + gap + end.join(line.encode("utf-8", "surrogateescape") for line in lines)
+    try:
+        return text + gap + end.join(line.encode("utf-8") for line in lines)
+    except UnicodeEncodeError as error:
+        raise NameTaken(f"{model.name!r} cannot be written in lepton.toml", "Choose other names with --name and --to.") from error
 
 
 def _stage(git: GitRepository, paths: list[str]) -> None:

@@ -14,9 +14,10 @@ from git_lepton.errors import NetworkTrouble, WrongUse
 from git_lepton.format.coding.codec import RELEASED
 from lepton_server import repositories
 from lepton_server.accounts import DEFAULT_TENANT, Caller, account_id, create_token, ensure_account, known_account
-from lepton_server.database import Database, clock
+from lepton_server.database import Database, clock, is_disk_trouble
 from lepton_server.disk_store import DiskStore
 from lepton_server.folder_lock import only_one
+from lepton_server.object_store import StoreFull
 from lepton_server.permissions import GRANTABLE
 from lepton_server.repositories import Repository
 from lepton_server.serving import open_database
@@ -133,15 +134,20 @@ def _changes(data: Path) -> Iterator[Connection]:
 
 @contextmanager
 def _opened(data: Path) -> Iterator[Database]:
-    """Raises DatabaseBusy where nobody else lets go of the database for half a minute."""
+    """Raises DatabaseBusy where nobody else lets go of the database for half a minute, StoreFull where the disk has no room for it."""
     database: Database | None = None
     try:
         database = open_database(data)
         yield database
     except OperationalError as error:
-        if "locked" not in str(error.orig):
-            raise
-        raise DatabaseBusy("the database of this folder is busy", "Try again when less is going on.") from error
+        if "locked" in str(error.orig):
+            raise DatabaseBusy("the database of this folder is busy", "Try again when less is going on.") from error
+        if is_disk_trouble(error):
+            raise StoreFull(
+                "the database could not be written: the disk is full or fails",
+                "Make room there, then run this again; nothing is lost.",
+            ) from error
+        raise
     finally:
         if database:
             database.close()

@@ -1,6 +1,8 @@
 """Decoded bases, the last few used, so that chunks on the same base that come one after the other decode it once.
 
-What is kept is named by its content, so it never grows stale. A base that one thread decodes is waited for by the others.
+What is kept is named by its content, which whoever decoded it has checked: it never grows stale, and it does not matter who put it
+there. Nobody waits for anybody: where two need the same base at once both decode it, each as the packs that it sees store it. So what
+is wrong with one's packs is never another's trouble, and no two can wait for each other.
 """
 
 from __future__ import annotations
@@ -8,7 +10,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import Future
 
 Decoded = bytes | bytearray
 
@@ -21,33 +22,20 @@ class BaseCache:
         self._held = 0
         self._lock = threading.Lock()
         self._kept: OrderedDict[bytes, Decoded] = OrderedDict()
-        self._coming: dict[bytes, Future[Decoded]] = {}
 
     def get(self, name: bytes, decode: Callable[[], Decoded]) -> Decoded:
-        """The raw bytes of this chunk: kept, waited for, or decoded here. Raises what `decode` raises."""
+        """The raw bytes of this chunk: kept, or decoded here. `decode` checks their name. Raises what it raises."""
         with self._lock:
             if name in self._kept:
                 self._kept.move_to_end(name)
                 return self._kept[name]
-            coming = self._coming.get(name)
-            if coming is None:
-                ours = self._coming[name] = Future()
-        if coming is not None:
-            return coming.result()
-        try:
-            data = decode()
-        except BaseException as error:
-            self._settle(name, None)
-            ours.set_exception(error)
-            raise
-        self._settle(name, data)
-        ours.set_result(data)
+        data = decode()
+        self._keep(name, data)
         return data
 
-    def _settle(self, name: bytes, data: Decoded | None) -> None:
+    def _keep(self, name: bytes, data: Decoded) -> None:
         with self._lock:
-            del self._coming[name]
-            if data is None or len(data) > self._most:
+            if name in self._kept or len(data) > self._most:
                 return
             self._kept[name] = data
             self._held += len(data)

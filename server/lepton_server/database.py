@@ -11,15 +11,17 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, literal_column, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import OperationalError
 
 from git_lepton.errors import WrongUse
-from lepton_server.tables import SCHEMA_VERSION, metadata, schema
+from lepton_server.tables import SCHEMA_VERSION, former_places, metadata, schema
 
 _NOW: Select[int] = select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))
+Key = TypeVar("Key", bytes, int)
 _BATCH = 2_000  # names in one statement
 
 
@@ -54,13 +56,18 @@ class Database:
         self.engine.dispose()
 
 
+def is_disk_trouble(error: OperationalError) -> bool:
+    """Whether SQLite found no room, which it also calls an I/O error where it maps its files."""
+    return any(sign in str(error.orig) for sign in ("disk is full", "disk I/O error"))
+
+
 def clock(connection: Connection) -> int:
     """Milliseconds since 1970 by the database's clock, the only one that counts."""
     return int(connection.execute(_NOW).scalar_one())
 
 
-def in_batches(names: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """The names in lists of which one statement can hold one."""
+def in_batches(names: Iterable[Key]) -> Iterator[list[Key]]:
+    """The names or numbers in lists of which one statement can hold one."""
     rest = iter(names)
     while batch := list(islice(rest, _BATCH)):
         yield batch
@@ -108,7 +115,9 @@ def _prepare_schema(connection: Connection) -> None:
             f"these data have schema version {version}; this lepton-server knows {SCHEMA_VERSION}",
             "Start the newer lepton-server that wrote them.",
         )
-    elif version < SCHEMA_VERSION:  # so far only tables and indexes came: tables are made above
+    elif version < SCHEMA_VERSION:  # so far tables and indexes came, which are made, and a column of a table that may be emptied
+        former_places.drop(connection, checkfirst=True)  # whoever had a plan asks for a new one
+        former_places.create(connection)
         for index in (index for table in metadata.sorted_tables for index in table.indexes):
             index.create(connection, checkfirst=True)
         connection.execute(update(schema).values(version=SCHEMA_VERSION))

@@ -58,9 +58,7 @@ class Decoder:
 
     def read_base(self, encoding: Encoding, bases: Mapping[bytes, Encoding]) -> Decoded:
         """One chunk's raw bytes, kept for a while since others may lie on it. Raises as `decoded`."""
-        with self._room.of(
-            _widest(encoding, bases)
-        ):  # before anybody waits for it: who has room never waits for one who has none
+        with self._room.of(_widest(encoding, bases)):
             return self._bases.get(encoding.chunk, lambda: self._read(encoding, bases))
 
     def read(self, encoding: Encoding, bases: Mapping[bytes, Encoding]) -> Decoded:

@@ -1,16 +1,19 @@
 """Takes a received pack apart: what is in it, whether the rules allow that, and, once it is verified, its place in the database.
 
 The first encoding of a chunk stands. There are two exceptions, both only for a solo encoding, so that chains only get shorter:
-where the standing one depends on what the sender may not read or is coded in a way that the repository does not allow (this keeps
-the invariant of `names`), and where the sender codes others on a chunk that lies deep here.
+where the standing one depends on what the sender neither brings nor names as a base nor has in the repository, or is coded in a way
+that the repository does not allow (this keeps the invariant of `names`), and where the sender codes others on a chunk that lies deep
+here. Neither takes place where a repository that holds the chunk does not allow the new codec. Leases on what is replaced hold for
+what takes its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, literal, select, update
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import PackId
@@ -29,13 +32,14 @@ from git_lepton.format.pack import (
 )
 from lepton_server import chains, names
 from lepton_server.accounts import Caller
-from lepton_server.database import in_batches, insert_new_from
+from lepton_server.database import in_batches, insert_new, insert_new_from
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectStore
 from lepton_server.repositories import Repository
 from lepton_server.tables import encodings, former_places, leases, packs, upload_packs
 
 _MOST_RECORDS = 65_536  # a full pack of the smallest pieces that a writer cuts out of a large region has a thousand
+_MOST_MISSING = 256  # bases that a pack which waits for them remembers
 ReadAt = Callable[[int, int], bytes]
 """Bytes of a pack: start and length."""
 
@@ -64,7 +68,9 @@ class PackRefused(LeptonError):
 
 
 class BaseAbsent(PackRefused):
-    """A base is not stored yet: it may be in a pack that is on its way."""
+    """A base is not stored yet: it may be in a pack that is on its way. `missing` names it, and some others that the pack lacks."""
+
+    missing: frozenset[bytes] = frozenset()
 
 
 def pack_name(read: ReadAt, size: int) -> PackId:
@@ -101,9 +107,12 @@ def place_bases(
     for encoding in found:
         if encoding.base and encoding.base not in bases:
             late = PackRefused if encoding.base in own else BaseAbsent
-            raise late("missing_chunks", encoding.chunk, f"the base of chunk {encoding.chunk.hex()} is not stored")
-        bases[encoding.chunk] = _placed(encoding, bases)
-        placed.append(bases[encoding.chunk])
+            refused = late("missing_chunks", encoding.chunk, f"the base of chunk {encoding.chunk.hex()} is not stored")
+            if isinstance(refused, BaseAbsent):
+                refused.missing = frozenset(islice((base for base in outside if base not in bases), _MOST_MISSING))
+            raise refused
+        placed.append(_placed(encoding, bases))
+        bases.setdefault(encoding.chunk, placed[-1])  # what is stored under another base goes on being read as it is stored
     return placed, bases
 
 
@@ -114,6 +123,7 @@ def record_pack(
 
     Raises PackRefused where a chunk can neither take the place of what stands nor be linked.
     """
+    holders = _holders(connection, pack.id)
     settled = _settle(connection, caller, repository, found)
     fresh = [encoding for encoding in settled.values() if encoding.pack == pack.id]
     _write(connection, repository.tenant, fresh)
@@ -122,11 +132,23 @@ def record_pack(
     if lost:
         raise PackRefused("missing_chunks", lost.chunk, f"the base of chunk {lost.chunk.hex()} is no longer stored")
     names.link(connection, repository, whole)
+    _lease(connection, {encoding.pack for encoding in whole.values()}, holders)
     if not fresh:
         forget_pack(connection, pack.id)
         return False
     connection.execute(update(packs).where(packs.c.id == pack.id).values(state="verified"))
     return True
+
+
+def _holders(connection: Connection, pack: int) -> set[str]:
+    """The uploads that count on a pack."""
+    sent = select(upload_packs.c.upload).where(upload_packs.c.pack == pack)
+    return set(connection.execute(sent.union(select(leases.c.upload).where(leases.c.pack == pack))).scalars())
+
+
+def _lease(connection: Connection, held: set[int], holders: set[str]) -> None:
+    rows = [{"pack": pack, "upload": upload} for pack in sorted(held) for upload in sorted(holders)]
+    insert_new(connection, leases, rows)
 
 
 def forget_pack(connection: Connection, pack: int) -> None:
@@ -142,25 +164,30 @@ def _settle(connection: Connection, caller: Caller, repository: Repository, foun
     standing = names.in_tenant(connection, repository.tenant, [encoding.chunk for encoding in found])
     below = names.with_bases(connection, repository.tenant, standing)
     proven = {encoding.chunk for encoding in found}  # who sends a chunk's bytes may have them
-    readable = proven | names.resolve(connection, caller, repository, below.keys() - proven).keys()
     bases = {encoding.base for encoding in found if encoding.base}
-    under = names.in_tenant(connection, repository.tenant, bases - proven)  # their depth may have changed since they were placed
+    under = names.resolve(connection, caller, repository, bases - proven)  # again: they may have changed since they were placed
+    open_here = proven | under.keys() | names.linked(connection, repository, below.keys() - proven).keys()
+    allowed = names.allowed_codecs(connection, repository.tenant, standing)
     settled: Found = {}
     for ours in found:
         theirs = standing.get(ours.chunk)
-        closed = theirs is not None and not _may_stand(theirs, below, readable, repository)
+        closed = theirs is not None and not _may_stand(theirs, below, open_here, repository)
         if closed and ours.base:
             raise PackRefused("conflict", ours.chunk, f"chunk {ours.chunk.hex()} can only be taken without a base; push again")
-        shortens = theirs is not None and theirs.base and not ours.base and ours.chunk in bases
+        fits = ours.codec in allowed.get(ours.chunk, {ours.codec})
+        if closed and not fits:
+            message = f"chunk {ours.chunk.hex()} is held where its codec is not allowed; send it with an older one"
+            raise PackRefused("conflict", ours.chunk, message)
+        shortens = theirs is not None and theirs.base and not ours.base and ours.chunk in bases and fits
         stands = theirs if theirs and not closed and not shortens else _placed(ours, under)
         settled[ours.chunk] = under[ours.chunk] = stands
     return settled
 
 
-def _may_stand(theirs: Encoding, among: Found, readable: set[bytes], repository: Repository) -> bool:
-    """Whether the repository may hold a chunk as it is stored."""
+def _may_stand(theirs: Encoding, among: Found, open_here: set[bytes], repository: Repository) -> bool:
+    """Whether the repository may hold a chunk as it is stored, with all that it lies on."""
     below = {base.chunk for base in chains.bases_of(theirs, among)}
-    return below <= readable and names.is_allowed(theirs, among, repository)
+    return below <= open_here and names.is_allowed(theirs, among, repository)
 
 
 def _placed(ours: Encoding, bases: Found) -> Encoding:
@@ -186,6 +213,9 @@ def _write(connection: Connection, tenant: int, fresh: Sequence[Encoding]) -> No
     for batch in in_batches(row["chunk"] for row in rows):
         stood = (encodings.c.tenant == tenant) & encodings.c.chunk.in_(batch)
         keep_place(connection, stood)
+        left = select(encodings.c.pack).where(stood)
+        held = select(literal(fresh[0].pack), leases.c.upload).where(leases.c.pack.in_(left)).distinct()
+        insert_new_from(connection, leases, held)
         replaced |= connection.execute(delete(encodings).where(stood)).rowcount > 0
     if rows:
         connection.execute(insert(encodings), rows)
@@ -195,7 +225,7 @@ def _write(connection: Connection, tenant: int, fresh: Sequence[Encoding]) -> No
 
 def keep_place(connection: Connection, which: ColumnElement[bool]) -> None:
     """Note where these encodings lie before they move or go: plans that were made before go on working."""
-    columns = encodings.c.pack, encodings.c.offset, encodings.c.stored, encodings.c.chunk
+    columns = encodings.c.pack, encodings.c.offset, encodings.c.stored, encodings.c.chunk, encodings.c.base
     insert_new_from(connection, former_places, select(*columns).where(which))
 
 
@@ -205,7 +235,7 @@ def _tail(read: ReadAt, size: int) -> bytes:
     length = index_bytes(read(size - TRAILER_BYTES, TRAILER_BYTES))
     if length > size - len(PACK_HEAD):
         raise BadPack("this pack's index is longer than the pack")
-    if length > _MOST_RECORDS * HEADER_BYTES:
+    if length > (_MOST_RECORDS + 1) * HEADER_BYTES + TRAILER_BYTES:
         raise TooManyRecords(f"this pack has more than {_MOST_RECORDS:,} records", "Send smaller packs.")
     return read(size - length, length)
 

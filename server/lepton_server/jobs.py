@@ -34,10 +34,11 @@ class Jobs:
             connection.execute(delete(jobs))
 
     def unfinished(self) -> list[str]:
-        """Uploads in which something is left to verify."""
+        """Uploads in which something is left to verify: committed ones, and open ones that have not expired."""
         received = select(upload_packs.c.upload).where(upload_packs.c.pack.is_not(None))
-        open_ones = (uploads.c.state == "open") & uploads.c.id.in_(received)
         with self._database.read() as connection:
+            alive = uploads.c.expires > clock(connection)
+            open_ones = (uploads.c.state == "open") & alive & uploads.c.id.in_(received)
             return list(connection.execute(select(uploads.c.id).where((uploads.c.state == "verifying") | open_ones)).scalars())
 
     def take(self, upload: str) -> bool:
@@ -49,7 +50,7 @@ class Jobs:
         return True
 
     def keep(self, upload: str) -> None:
-        """Renew the lease if it is time to, and the upload's life with it. Raises LeaseLost."""
+        """Renew the lease if it is time to, and with it the upload's life unless that is over. Raises LeaseLost."""
         if time.monotonic() - self._renewed.get(upload, -_RENEW_SECONDS) < _RENEW_SECONDS:
             return
         with self._database.write() as connection:
@@ -58,7 +59,8 @@ class Jobs:
             mine = (jobs.c.upload == upload) & ((jobs.c.owner == self._owner) | (jobs.c.expires < now))
             insert_new(connection, jobs, [{"upload": upload, "owner": self._owner, "expires": 0}])
             taken = connection.execute(update(jobs).where(mine).values(owner=self._owner, expires=expires)).rowcount
-            connection.execute(update(uploads).where(uploads.c.id == upload).values(expires=now + self._session_ms))
+            alive = (uploads.c.state == "verifying") | (uploads.c.expires > now)
+            connection.execute(update(uploads).where(uploads.c.id == upload, alive).values(expires=now + self._session_ms))
         if not taken:
             self._renewed.pop(upload, None)
             raise LeaseLost(f"another process verifies upload {upload}")

@@ -1,8 +1,9 @@
 """What a name of content means to whom. Every chunk name that a client sends goes through `linked` or `resolve`.
 
 What resolves is what the repository holds (an upload links what it verified) and, for an upload, what the caller may read
-elsewhere in the same tenant, coded as this repository allows. All else is missing, in the same way as what exists nowhere; so is
-what lies in a condemned pack.
+elsewhere in the same tenant, coded as this repository allows and on nothing that the repository does not hold: a push publishes what
+it names or brings, never what that happens to lie on. All else is missing, in the same way as what exists nowhere; so is what lies
+in a condemned pack.
 
 Invariant: wherever a chunk is linked the bases of its encoding are linked too, and their codecs are allowed.
 """
@@ -19,7 +20,7 @@ from lepton_server.accounts import Caller
 from lepton_server.database import in_batches, insert_new
 from lepton_server.permissions import readable
 from lepton_server.repositories import Repository
-from lepton_server.tables import chunk_links, encodings, object_links, objects, packs
+from lepton_server.tables import chunk_links, encodings, object_links, objects, packs, repositories
 
 
 class Encoding(NamedTuple):
@@ -56,7 +57,12 @@ def resolve(connection: Connection, caller: Caller, repository: Repository, chun
         elsewhere = (chunk_links.c.chunk == encodings.c.chunk) & chunk_links.c.repository.in_(readable(caller))
         foreign = _matching(connection, _stored(repository.tenant).where(exists().where(elsewhere)), rest)
         chains = with_bases(connection, repository.tenant, foreign)
-        found |= {chunk: encoding for chunk, encoding in foreign.items() if is_allowed(encoding, chains, repository)}
+        held = {None, *linked(connection, repository, chains.keys() - foreign.keys())}
+        found |= {
+            chunk: encoding
+            for chunk, encoding in foreign.items()
+            if encoding.base in held and is_allowed(encoding, chains, repository)
+        }
     return found
 
 
@@ -69,6 +75,18 @@ def is_allowed(encoding: Encoding | None, chains: Found, repository: Repository)
             return True
         encoding = chains.get(encoding.base)
     return False
+
+
+def allowed_codecs(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
+    """For each chunk that a repository holds the codecs that every repository allows that holds it."""
+    columns = select(chunk_links.c.chunk, repositories.c.codecs).join(repositories, repositories.c.id == chunk_links.c.repository)
+    found: dict[bytes, frozenset[int]] = {}
+    for batch in in_batches(sorted(set(chunks))):
+        here = columns.where(repositories.c.tenant == tenant, chunk_links.c.chunk.in_(batch))
+        for chunk, text in connection.execute(here):
+            codecs = frozenset(map(int, text.split(",")))
+            found[chunk] = found.get(chunk, codecs) & codecs
+    return found
 
 
 def in_tenant(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> Found:

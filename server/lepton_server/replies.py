@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from git_lepton.errors import CorruptData, LeptonError
 from git_lepton.wire.messages import ErrorBody, ErrorReply, to_json
 from git_lepton.wire.protocol import API, CAPABILITIES, ERRORS, PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
+from lepton_server.database import is_disk_trouble
 from lepton_server.ingest import TooManyRecords
 from lepton_server.object_store import StoreFull
 from lepton_server.refusals import Refusal, not_found
@@ -56,8 +57,8 @@ def refusal_of(error: Exception) -> Refusal | None:
             return not_found()
         case HTTPException():
             return Refusal(_OF_STATUS.get(error.status_code, "bad_request"), f"{error.detail}.")
-        case OperationalError() if "full" in str(error.orig):
-            return Refusal("storage_full", "The server's disk is full.", "Tell whoever runs the server.")
+        case OperationalError() if is_disk_trouble(error):
+            return Refusal("storage_full", "The server's disk is full or fails.", "Tell whoever runs the server.")
         case OperationalError() if "locked" in str(error.orig):
             return Refusal("unavailable", "The server's database is busy.", "Try again.")
     return None

@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-SCHEMA_VERSION = 2  # 2: who lies on a base, former places of chunks, files without a row
+SCHEMA_VERSION = 3  # 2: who lies on a base, former places of chunks, files without a row; 3: the bases of former places
 metadata = MetaData()
 Row = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in columns that are called INTEGER
 
@@ -177,6 +177,7 @@ former_places = Table(  # where chunks lay when a plan was made: good for readin
     _count("offset", primary_key=True, autoincrement=False),
     Column("stored", Integer, nullable=False),
     _digest("chunk"),
+    _digest("base", nullable=True),  # that the payload which lies there needs, whatever the chunk lies on now
     sqlite_with_rowid=False,
 )
 stray_files = Table(  # keys in the store that no pack has, and when that was first seen

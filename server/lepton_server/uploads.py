@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable
 
 from sqlalchemy import Connection, func, insert, select, update
 
@@ -12,13 +12,16 @@ from git_lepton.wire.messages import PackOffer, UploadState
 from git_lepton.wire.protocol import MISSING, STORED
 from lepton_server import names, upload_records
 from lepton_server.accounts import Caller
-from lepton_server.database import clock, insert_new
+from lepton_server.database import Database, clock, in_batches, insert_new
+from lepton_server.planning import windows
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.tables import leases, packs, upload_manifests, upload_packs, uploads
 
 _MANIFESTS_BYTES = 64 * 1024 * 1024  # of one upload, together: its verification keeps them in memory
 _LARGE_MANIFEST_BYTES = 64 * 1024  # smaller ones are not worth adding up
+_HAVE_WINDOW = 4_000  # chunks looked up at once
+_HAVE_TRIES = 10
 _TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
 
 
@@ -54,13 +57,40 @@ def session_gone() -> Refusal:
     return Refusal("session_gone", "This upload has ended.", "Open a new one; what it had verified is there.")
 
 
-def have(connection: Connection, caller: Caller, repository: Repository, session: str, chunks: Sequence[bytes]) -> bytes:
+def have(database: Database, caller: Caller, repository: Repository, session: str, digests: bytes) -> bytes:
     """For each chunk MISSING, or STORED plus the number of bases under it: it need not be sent. The packs of those, and of their
-    bases, are leased to the session."""
-    found = names.resolve(connection, caller, repository, chunks)
-    held = {encoding.pack for encoding in names.with_bases(connection, repository.tenant, found).values()}
-    insert_new(connection, leases, [{"pack": pack, "upload": session} for pack in sorted(held)])
-    return bytes(STORED + found[chunk].depth if chunk in found else MISSING for chunk in chunks)
+    bases, are leased to the session. Raises Refusal (unavailable)."""
+    return b"".join(_have(database, caller, repository, session, window) for window in windows(digests, _HAVE_WINDOW))
+
+
+def _have(database: Database, caller: Caller, repository: Repository, session: str, chunks: list[bytes]) -> bytes:
+    """Lease what is found and look again, until all that is found was leased before: the lock on writing is held for a moment only.
+
+    What moves after that takes the lease along."""
+    for _ in range(_HAVE_TRIES):
+        with database.read() as connection:
+            found = names.resolve(connection, caller, repository, chunks)
+            held = {encoding.pack for encoding in names.with_bases(connection, repository.tenant, found).values()}
+            lacking = held - _leased(connection, session, held)
+        if not lacking:
+            return bytes(STORED + found[chunk].depth if chunk in found else MISSING for chunk in chunks)
+        with database.write() as connection:
+            _lease(connection, session, lacking)
+    raise Refusal("unavailable", "What is stored here changes too fast at the moment.", "Try again.")
+
+
+def _leased(connection: Connection, session: str, held: Iterable[int]) -> set[int]:
+    query = select(leases.c.pack).where(leases.c.upload == session)
+    batches = (connection.execute(query.where(leases.c.pack.in_(some))).scalars() for some in in_batches(held))
+    return {pack for found in batches for pack in found}
+
+
+def _lease(connection: Connection, session: str, held: Iterable[int]) -> None:
+    """Keep those of these packs that are still there."""
+    for some in in_batches(sorted(held)):
+        there = packs.c.id.in_(some) & (packs.c.state == "verified")
+        rows = [{"pack": pack, "upload": session} for pack in connection.execute(select(packs.c.id).where(there)).scalars()]
+        insert_new(connection, leases, rows)
 
 
 def announce(

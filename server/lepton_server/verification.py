@@ -28,6 +28,8 @@ from lepton_server.rebuilding import Rebuild, Rebuilds
 
 _PATIENCE_SECONDS = 2.0  # for a pack that comes out of turn
 _RUN = 512  # chunks looked up at once
+_TURN_SECONDS = 1.0  # of work, after which another upload that waits has its turn
+_TURN_SHARE = 4  # or so many times what it took to take a pack up again, if that is longer
 _OBJECTS_AT_ONCE = 100
 
 
@@ -35,15 +37,20 @@ class Stopped(LeptonError):
     """The server is going down; the database knows where to go on."""
 
 
+class TurnOver(LeptonError):
+    """Another upload waits; this one goes on later, where it stands."""
+
+
 @dataclass(frozen=True)
 class Workshop:
-    """What all verifications of a process share."""
+    """What all verifications of a process share. `others_wait`: whether an upload is due that no thread works at."""
 
     database: Database
     store: ObjectStore
     decoder: Decoder
     jobs: Jobs
     stopping: threading.Event
+    others_wait: Callable[[], bool] = lambda: False
 
 
 class Verification:
@@ -57,7 +64,11 @@ class Verification:
         self._rebuilds = Rebuilds()
         self._known: set[bytes] = set()  # chunks of announced files that are stored
         self._disorder_since: float | None = None
-        self._waiting: set[int] = set()  # packs on bases that are not stored, since the last pack that brought some
+        # By storage key, since an ended pack's number may be given to another:
+        self._waiting: dict[str, set[bytes]] = {}  # packs on bases that are not stored: which those are, or some of them
+        self._tried_all = False  # once more since the commit: bases may have come in other uploads
+        self._stands: tuple[str, int] = ("", 0)  # the pack at hand, and how many of its encodings are verified
+        self._turn_ends = 0.0
 
     @property
     def verified_bytes(self) -> int:
@@ -66,10 +77,19 @@ class Verification:
     @property
     def held_bytes(self) -> int:
         """About what this keeps in memory."""
-        return sum(len(rebuild.manifest) for rebuild in list(self._rebuilds)) + 120 * len(self._known)
+        return sum(len(rebuild.manifest) for rebuild in list(self._rebuilds)) + 120 * (
+            len(self._known) + sum(map(len, list(self._waiting.values())))
+        )
 
     def step(self) -> float | None:
         """Do the next piece of work. Seconds after which there may be more, or None if only news can bring more."""
+        self._turn_ends = time.monotonic() + _TURN_SECONDS
+        try:
+            return self._step()
+        except TurnOver:
+            return 0.0
+
+    def _step(self) -> float | None:
         self._go_on()
         with self._shop.database.read() as connection:
             state = upload_records.state_of(connection, self._upload)
@@ -77,7 +97,7 @@ class Verification:
             self._take_manifests(upload_records.announced(connection, self._upload))
         if state not in ("open", "verifying"):
             return None
-        ready = [(pack, in_turn) for pack, in_turn in pending if pack.id not in self._waiting]
+        ready = [(pack, in_turn) for pack, in_turn in pending if not self._waiting.get(pack.storage_key)]
         if ready:
             wait = self._patience(ready[0]) if state == "open" else 0.0
             if wait <= 0:
@@ -86,6 +106,10 @@ class Verification:
         self._catch_up()
         if state == "open":
             return None
+        if pending and not self._tried_all:
+            self._tried_all = True
+            self._waiting.clear()
+            return 0.0
         if pending:  # no more is to come: what its bases should be in is not there
             self._verify_pack(pending[0][0], patient=False)
             return 0.0
@@ -94,7 +118,7 @@ class Verification:
 
     def _patience(self, first: tuple[ReceivedPack, bool]) -> float:
         """How long to wait for the packs before this one."""
-        in_turn = first[1]
+        in_turn = first[1] or first[0].storage_key == self._stands[0]  # or it was begun, and its turn was over
         now = time.monotonic()
         if in_turn or (self._disorder_since is not None and now - self._disorder_since >= _PATIENCE_SECONDS):
             self._disorder_since = None
@@ -126,6 +150,8 @@ class Verification:
     def _feed(self, chunk: bytes, data: bytes | bytearray) -> list[Rebuild]:
         moved = self._rebuilds.feed(chunk, data)
         self._go_on()
+        if time.monotonic() >= self._turn_ends and self._shop.others_wait():
+            raise TurnOver("another upload waits")
         return moved
 
     def _catch_up(self) -> None:
@@ -162,7 +188,7 @@ class Verification:
             useful = self._take_pack(pack)
         except BaseAbsent as error:
             if patient:
-                self._waiting.add(pack.id)
+                self._waiting[pack.storage_key] = set(error.missing)
             else:
                 self._refuse(pack, error.code, error.subject, error.message)
         except PackRefused as error:
@@ -175,7 +201,6 @@ class Verification:
             if self._is_pending(pack):  # or another session of the sender's found it of no use meanwhile
                 self._refuse(pack, "internal_error", pack.name.hex(), "the server has lost this pack; push again")
         else:
-            self._waiting.clear()
             if not useful:
                 self._shop.store.delete(pack.storage_key)
 
@@ -184,22 +209,32 @@ class Verification:
             return any(pending.id == pack.id for pending, _ in upload_records.received_packs(connection, self._upload))
 
     def _take_pack(self, pack: ReceivedPack) -> bool:
+        begun = time.monotonic()
         found = ingest.read_pack(self._shop.store, pack, self._repository.codecs)
         with self._shop.database.read() as connection:
             placed, bases = ingest.place_bases(connection, self._caller, self._repository, found)
-        self._decode_pack(placed, bases)
+        now = time.monotonic()
+        self._turn_ends = max(self._turn_ends, now + _TURN_SHARE * (now - begun))
+        self._decode_pack(pack.storage_key, placed, bases)
         with self._shop.database.write() as connection:
             useful = ingest.record_pack(connection, self._caller, self._repository, pack, placed)
             upload_records.note_progress(connection, self._upload, self.verified_bytes)
-        self._known.update(encoding.chunk for encoding in placed)
+        came = {encoding.chunk for encoding in placed}
+        self._known |= came
+        for missing in self._waiting.values():
+            missing.difference_update(came)
         return useful
 
-    def _decode_pack(self, placed: list[Encoding], bases: Found) -> None:
-        coming = {encoding.chunk for encoding in placed}
-        done: set[bytes] = set()
-        for name, data in self._shop.decoder.decoded(placed, bases):
+    def _decode_pack(self, pack: str, placed: list[Encoding], bases: Found) -> None:
+        """Decode what is not decoded yet. Raises TurnOver; the next call then goes on from there."""
+        stands = self._stands[1] if self._stands[0] == pack else 0
+        coming = {encoding.chunk for encoding in placed[stands:]}
+        done = {encoding.chunk for encoding in placed[:stands]}
+        for name, data in self._shop.decoder.decoded(placed[stands:], bases):
             coming.discard(name)
             done.add(name)
+            stands += 1
+            self._stands = pack, stands
             for rebuild in self._feed(name, data):
                 self._read_back(rebuild, lambda chunk: chunk not in coming and (chunk in done or chunk in self._known), bases)
 

@@ -30,7 +30,7 @@ class Verifier:
         self._database = database
         self._decoder = Decoder(store, settings.decoders)
         jobs = Jobs(database, settings.session_seconds)
-        self._shop = Workshop(database, store, self._decoder, jobs, threading.Event())
+        self._shop = Workshop(database, store, self._decoder, jobs, threading.Event(), self._others_wait)
         self._news = threading.Condition()
         self._due: dict[str, float] = {}
         self._busy: set[str] = set()
@@ -98,6 +98,11 @@ class Verifier:
                 self._forget_idle()
         return None
 
+    def _others_wait(self) -> bool:
+        with self._news:
+            now = time.monotonic()
+            return any(due <= now and upload not in self._busy for upload, due in self._due.items())
+
     def _step(self, upload: str) -> float | None:
         try:
             if upload not in self._open:
@@ -140,15 +145,16 @@ class Verifier:
         return None
 
     def _make_room(self) -> None:
-        """Forget verifications that nobody works at, the longest unused first, while they hold too much memory."""
-        idle = sorted((used, name) for name, (_, used) in list(self._open.items()) if name not in self._busy)
-        held = {name: self._open[name][0].held_bytes for _, name in idle if name in self._open}
-        excess = sum(held.values()) - _HELD_BYTES
-        for _, name in idle:
+        """Forget verifications that nobody works at while they hold too much memory: the largest first, so that none of the others
+        loses what it has done when its turn is over."""
+        idle = [(name, found) for name, (found, _) in list(self._open.items()) if name not in self._busy]
+        held = sorted(((found.held_bytes, name) for name, found in idle), reverse=True)
+        excess = sum(size for size, _ in held) - _HELD_BYTES
+        for size, name in held:
             if excess <= 0:
                 return
             self._open.pop(name, None)
-            excess -= held.get(name, 0)
+            excess -= size
 
     def _forget_idle(self) -> None:
         oldest = time.monotonic() - _IDLE_SECONDS

@@ -12,7 +12,7 @@ from sqlalchemy import insert, select
 from lepton_server.database import Database, clock
 from lepton_server.serving import open_database
 from lepton_server.settings import ServerSettings
-from lepton_server.tables import SCHEMA_VERSION, encodings, packs, schema, stray_files
+from lepton_server.tables import SCHEMA_VERSION, encodings, former_places, packs, schema, stray_files
 
 
 def test_a_database_from_before_deltas_is_brought_up_to_date(tmp_path: Path) -> None:
@@ -34,6 +34,21 @@ def test_a_database_from_before_deltas_is_brought_up_to_date(tmp_path: Path) -> 
         ).all()
         assert "encodings" in text
         assert any("encodings_on_base" in str(row) for row in told)
+    opened.close()
+
+
+def test_former_places_from_before_their_bases_are_forgotten(tmp_path: Path) -> None:
+    open_database(tmp_path).close()
+    old = sqlite3.connect(ServerSettings(tmp_path).database_file)
+    old.executescript(
+        "ALTER TABLE former_places DROP COLUMN base; PRAGMA foreign_keys=OFF;"
+        "INSERT INTO former_places VALUES (1, 96, 10, x'00'); UPDATE schema SET version = 2;"
+    )
+    old.close()
+    opened = open_database(tmp_path)
+    with opened.read() as connection:
+        assert connection.execute(select(schema.c.version)).scalar_one() == SCHEMA_VERSION
+        assert connection.execute(select(former_places)).all() == []
     opened.close()
 
 

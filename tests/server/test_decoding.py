@@ -93,28 +93,62 @@ def test_a_base_that_is_not_there(store: DiskStore, decoder: Decoder) -> None:
         decoder.read(put(store, "00/0", b"x", base=bytes(32)), {})
 
 
-def test_a_base_is_decoded_once_however_many_ask() -> None:
+def test_the_bases_used_last_are_kept() -> None:
     cache = BaseCache(10)
     calls: list[int] = []
 
-    def slow() -> bytes:
+    def counted() -> bytes:
         calls.append(1)
-        time.sleep(0.02)
         return b"12345"
 
-    with ThreadPoolExecutor(8) as pool:
-        found = list(pool.map(lambda _: cache.get(b"a", slow), range(8)))
-    assert found == [b"12345"] * 8
+    assert [cache.get(b"a", counted) for _ in range(8)] == [b"12345"] * 8
     assert len(calls) == 1
     cache.get(b"b", lambda: b"1234567")  # more than fits beside it
-    cache.get(b"a", slow)
+    cache.get(b"a", counted)
     assert len(calls) == 2
     cache.get(b"c", lambda: bytes(11))  # more than is ever kept
-    cache.get(b"a", slow)
+    cache.get(b"a", counted)
     assert len(calls) == 2
 
 
-def test_a_base_that_fails_fails_for_all_and_is_tried_again() -> None:
+def test_nobody_waits_for_another_s_decoding_nor_gets_its_error() -> None:
+    cache = BaseCache(100)
+    inside = threading.Barrier(2)
+
+    def broken() -> bytes:
+        inside.wait(5)
+        raise CorruptData("broken")
+
+    def sound() -> bytes:
+        inside.wait(5)  # only comes on while the other is being decoded too
+        return b"1"
+
+    with ThreadPoolExecutor(2) as pool:
+        hostile, honest = pool.submit(cache.get, b"a", broken), pool.submit(cache.get, b"a", sound)
+        assert honest.result(10) == b"1"
+        with pytest.raises(CorruptData):
+            hostile.result(10)
+    assert cache.get(b"a", broken) == b"1"
+
+
+def test_two_packs_that_code_each_other_s_bases_on_one_another_do_not_wait_for_ever() -> None:
+    cache = BaseCache(100)
+    both = threading.Barrier(2)
+
+    def chain(first: bytes, second: bytes) -> bytes | bytearray:
+        def outer() -> bytes:
+            both.wait(5)
+            cache.get(second, lambda: second)
+            return first
+
+        return cache.get(first, outer)
+
+    with ThreadPoolExecutor(2) as pool:
+        found = [pool.submit(chain, *names) for names in ((b"a", b"b"), (b"b", b"a"))]
+        assert [one.result(10) for one in found] == [b"a", b"b"]
+
+
+def test_a_base_that_fails_is_tried_again() -> None:
     cache = BaseCache(10)
 
     def broken() -> bytes:

@@ -11,6 +11,7 @@ import pytest
 import xxhash
 from sqlalchemy import update
 
+from git_lepton.format.coding.codec import encode
 from git_lepton.format.identifiers import ChunkId
 from lepton_server.serving import open_database
 from lepton_server.tables import repositories
@@ -132,20 +133,62 @@ def test_another_base_than_the_one_it_was_coded_on(connect: Connect, seed: int) 
     assert client.have(client.open(), wrong.names) == [0]
 
 
-def test_a_readable_base_of_another_repository_is_linked_with_its_chain(connect: Connect, seed: int) -> None:
-    files = versions(seed, 3)
-    connect("admin/foreign-bases").upload(*files, packs=[chain_pack(*files)])
+def test_a_readable_base_of_another_repository_is_linked(connect: Connect, seed: int) -> None:
+    files = versions(seed, 2)
+    connect("admin/foreign-bases").upload(files[0])
     client = connect()
-    client.open()
-    assert client.plan(files[1].names)["missing"] == [0]
-    data = tuned(files[2].data, seed)
-    file = Weights(data, (on(files[2].chunks[0], files[2].data, data),))
     session = client.open()
-    assert client.have(session, [name for one in files for name in one.names]) == [2, 3, 4]
-    assert client.upload(file)["state"] == "done"
-    assert fetch(client, file.names) == [data]
-    assert client.plan([name for one in files for name in one.names])["missing"] == []
+    assert client.plan(files[0].names)["missing"] == [0]
+    assert client.have(session, files[0].names) == [2]
+    assert client.upload(files[1])["state"] == "done"
+    assert fetch(client, files[1].names) == [files[1].data]
+    assert client.plan(files[0].names)["missing"] == []
     assert client.check(files[0].oid) == [0]  # chunks are linked, files are not
+
+
+def test_a_push_does_not_publish_what_its_chunks_lie_on_elsewhere(connect: Connect, seed: int) -> None:
+    files = versions(seed, 4)
+    connect("admin/lab-of-deltas").upload(*files, packs=[chain_pack(*files)])
+    client = connect()
+    assert client.have(client.open(), [name for one in files for name in one.names]) == [2, 0, 0, 0]
+    released = Weights(files[3].data, (solo(files[3].data),))
+    assert client.upload(released)["state"] == "done"
+    plan = client.plan([name for one in files for name in one.names])
+    assert (plan["missing"], plan["extra"], len(plan["entries"])) == ([0, 1, 2], [], 1)
+    assert fetch(client, released.names) == [released.data]
+
+
+def test_a_former_place_is_read_only_with_its_base(connect: Connect, server: RunningServer, seed: int) -> None:
+    """Who has a chunk's bytes may code it solo for all; where it lay as a delta is none of their business."""
+    owner = connect("admin/former-deltas")
+    secret, public = versions(seed, 2)
+    head, tail = (encode(bytes([number]) * 700, "") for number in (1, 2))
+    file = Weights(bytes([1]) * 700 + public.data + bytes([2]) * 700, (head, *public.chunks, tail))
+    assert owner.upload(secret)["state"] == owner.upload(file)["state"] == "done"
+    before = owner.plan(file.names)
+    pack, start, stored, *_ = before["entries"][1]
+    name = before["packs"][pack]["pack"]
+    other = connect("eve-of-places/models", server.make_user("eve-of-places"))
+    assert other.upload(Weights(file.data, (head, solo(public.data), tail)))["state"] == "done"
+    assert owner.urls(name, start, start + stored).status_code == 200
+    first, last = before["entries"][0], before["entries"][2]
+    assert other.urls(name, first[1], first[1] + first[2]).status_code == 200
+    assert other.urls(name, start, start + stored).status_code == 416
+    assert other.urls(name, first[1], last[1] + last[2]).status_code == 416
+
+
+def test_two_honest_pushes_with_their_chunks_on_each_other(connect: Connect, seed: int) -> None:
+    client = connect()
+    left, right = trained(seed), tuned(trained(seed), seed + 1)
+    below, above = solo(left), solo(right)
+    client.upload(Weights(left, (below,)), Weights(right, (on(below, left, right),)))
+    files = Weights(right, (above,)), Weights(left, (on(above, right, left),))
+    session = client.open()
+    for sequence, file in enumerate(files):
+        client.send(session, chain_pack(file), sequence)
+    client.commit(session)
+    assert client.ended(session)["state"] == "done"
+    assert fetch(client, [below.name.raw, above.name.raw]) == [left, right]
 
 
 def test_an_unreadable_base_is_as_missing_as_none(connect: Connect, server: RunningServer, seed: int) -> None:

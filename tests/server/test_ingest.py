@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,11 +12,11 @@ from sqlalchemy import Connection, insert, select, update
 from lepton_server import ingest, names, repositories
 from lepton_server.accounts import Caller, caller_by_id, ensure_account
 from lepton_server.database import Database
-from lepton_server.ingest import PackRefused, ReceivedPack
+from lepton_server.ingest import BaseAbsent, PackRefused, ReceivedPack
 from lepton_server.names import Encoding
 from lepton_server.repositories import Repository
 from lepton_server.serving import open_database
-from lepton_server.tables import chunk_links, encodings, packs, tenants
+from lepton_server.tables import chunk_links, encodings, leases, packs, tenants, uploads
 from lepton_server.tables import repositories as rows
 
 A, B, C, D, E = (bytes([letter]) * 32 for letter in b"abcde")
@@ -33,19 +33,46 @@ class World:
     of_ben: Repository
     packs: int = 0
 
-    def receive(self, caller: Caller, repository: Repository, *chain: tuple[bytes, bytes | None]) -> bool:
+    def receive(
+        self, caller: Caller, repository: Repository, *chain: tuple[bytes, bytes | None], codec: int = 0, lease: str = ""
+    ) -> bool:
         """A pack of chunks on bases, verified; whether it is of any use."""
+        pack = self._pack(caller, repository)
+        if lease:
+            self.lease(pack.id, lease)
+        placed, _ = ingest.place_bases(self.connection, caller, repository, self._encodings(pack, codec, chain))
+        return ingest.record_pack(self.connection, caller, repository, pack, placed)
+
+    def place(
+        self, caller: Caller, repository: Repository, *chain: tuple[bytes, bytes | None]
+    ) -> tuple[list[Encoding], names.Found]:
+        pack = self._pack(caller, repository)
+        return ingest.place_bases(self.connection, caller, repository, self._encodings(pack, 0, chain))
+
+    def _pack(self, caller: Caller, repository: Repository) -> ReceivedPack:
         self.packs += 1
         row = {"id": self.packs, "tenant": 1, "repository": repository.id, "uploader": caller.account, "name": bytes(32)}
         row |= {"storage_key": f"key{self.packs}", "size": 1000, "state": "received", "received": 0}
         self.connection.execute(insert(packs).values(row))
-        pack = ReceivedPack(self.packs, bytes(32), f"key{self.packs}", 1000)
-        found = [
-            Encoding(chunk, pack.id, pack.storage_key, 96 + 100 * place, 10, 20, 0, 0, base, 7)
+        return ReceivedPack(self.packs, bytes(32), f"key{self.packs}", 1000)
+
+    def _encodings(self, pack: ReceivedPack, codec: int, chain: Sequence[tuple[bytes, bytes | None]]) -> list[Encoding]:
+        return [
+            Encoding(chunk, pack.id, pack.storage_key, 96 + 100 * place, 10, 20, codec, 0, base, 7)
             for place, (chunk, base) in enumerate(chain)
         ]
-        placed, _ = ingest.place_bases(self.connection, caller, repository, found)
-        return ingest.record_pack(self.connection, caller, repository, pack, placed)
+
+    def lease(self, pack: int, upload: str) -> None:
+        row = {"id": upload, "repository": self.of_ann.id, "account": self.ann.account, "state": "open"}
+        self.connection.execute(insert(uploads).values({**row, "created": 0, "expires": 0, "verified_bytes": 0}))
+        self.connection.execute(insert(leases).values(pack=pack, upload=upload))
+
+    def leased(self, upload: str) -> set[int]:
+        return set(self.connection.execute(select(leases.c.pack).where(leases.c.upload == upload)).scalars())
+
+    def show(self, repository: Repository) -> None:
+        """Let everybody in the tenant read it."""
+        self.connection.execute(update(rows).where(rows.c.id == repository.id).values(visibility="internal"))
 
     def seen(self, repository: Repository) -> set[bytes]:
         return set(names.linked(self.connection, repository, [A, B, C, D, E]))
@@ -124,10 +151,55 @@ def test_a_chain_on_a_chunk_that_lies_deep_here_is_shortened(world: World) -> No
 
 def test_a_foreign_base_that_the_sender_may_read_is_linked(world: World) -> None:
     world.receive(world.ann, world.of_ann, (A, None), (B, A))
-    change = update(rows).where(rows.c.id == world.of_ann.id)
-    world.connection.execute(change.values(visibility="internal"))
-    world.receive(world.ben, world.of_ben, (C, B))
-    assert world.seen(world.of_ben) == {A, B, C}
+    world.show(world.of_ann)
+    world.receive(world.ben, world.of_ben, (C, A))
+    assert world.seen(world.of_ben) == {A, C}
+
+
+def test_what_a_foreign_chunk_lies_on_is_not_linked_unasked(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    world.show(world.of_ann)
+    assert names.resolve(world.connection, world.ben, world.of_ben, [A, B]).keys() == {A}
+    with pytest.raises(BaseAbsent):
+        world.receive(world.ben, world.of_ben, (C, B))
+    assert world.receive(world.ben, world.of_ben, (B, None)) is True
+    assert (world.seen(world.of_ben), world.encoding(B).base) == ({B}, None)
+
+
+def test_who_names_the_base_of_a_foreign_delta_shares_it(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    world.show(world.of_ann)
+    assert world.receive(world.ben, world.of_ben, (B, A)) is False
+    assert (world.seen(world.of_ben), world.encoding(B).base) == ({A, B}, A)
+    assert names.resolve(world.connection, world.ben, world.of_ben, [A, B]).keys() == {A, B}
+
+
+def test_a_replacement_is_coded_as_all_holders_of_the_chunk_allow(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    world.connection.execute(update(rows).where(rows.c.id == world.of_ann.id).values(codecs="0,1"))
+    with pytest.raises(PackRefused) as refused:
+        world.receive(world.ben, world.of_ben, (B, None), codec=2)
+    assert refused.value.code == "conflict"
+    world.receive(world.ann, world.of_ann, (B, None), (C, B), codec=2)  # would shorten the chain: B stays as it is
+    assert world.encoding(B).base == A
+    assert world.receive(world.ben, world.of_ben, (B, None), codec=1) is True
+
+
+def test_a_delta_whose_base_lies_on_the_same_chunk_here(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    placed, bases = world.place(world.ann, world.of_ann, (A, B))
+    assert [encoding.depth for encoding in placed] == [2]
+    assert bases[A] == world.encoding(A)
+    assert world.receive(world.ann, world.of_ann, (A, B)) is False
+
+
+def test_leases_follow_what_is_replaced_and_what_was_of_no_use(world: World) -> None:
+    world.receive(world.ann, world.of_ann, (A, None), (B, A))
+    world.lease(1, "first")
+    world.receive(world.ben, world.of_ben, (B, None))
+    assert world.leased("first") == {1, 2}
+    world.receive(world.ann, world.of_ann, (A, None), (B, None), lease="second")
+    assert world.leased("second") == {1, 2}  # and not the third, which went
 
 
 def test_an_unreadable_base_is_as_missing_as_none(world: World) -> None:

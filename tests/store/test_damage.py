@@ -9,10 +9,13 @@ from pathlib import Path
 import pytest
 
 from git_lepton.errors import CorruptData
+from git_lepton.format.coding.codec import Base, EncodedChunk, encode
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD
+from git_lepton.store.chunk_store import BaseRefused
 from git_lepton.store.local_store import LocalStore
 from tests.store.making import chunk_of, manifest_of, pack_files, some_bytes
+from tests.support.fine_tuned import version
 
 
 @pytest.fixture
@@ -110,11 +113,11 @@ def test_what_follows_a_damaged_header_is_set_aside_too(root: Path) -> None:
     assert pack.with_suffix(".broken").exists()
 
 
-def test_prune_never_takes_the_only_sound_copy(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prune_never_takes_the_only_sound_copy(root: Path, tmp_path: Path) -> None:
     keep(root, 1)
-    with monkeypatch.context() as patched:
-        patched.setattr(LocalStore, "_holds", lambda self, name: False)  # as two processes do that add it at once
-        keep(root, 1, 2)
+    keep(tmp_path / "other", 1, 2)
+    for path in pack_files(tmp_path / "other"):  # two copies, as two processes make that add it at once
+        path.rename(root / "packs" / path.name)
     with LocalStore(root) as store:
         store.refresh()
         named = store.catalogue.chunk(name(1).raw)
@@ -125,6 +128,81 @@ def test_prune_never_takes_the_only_sound_copy(root: Path, monkeypatch: pytest.M
     with LocalStore(root) as store:
         store.prune({manifest_of([some_bytes(1)]).oid, manifest_of([some_bytes(1), some_bytes(2)]).oid}, older_than_s=60)
     assert is_whole(root, 1, 2)
+
+
+def version_name(number: int) -> ChunkId:
+    return ChunkId.of(version(7, 5000, number))
+
+
+def delta(number: int, on: int) -> EncodedChunk:
+    """One version of some weights, coded against another."""
+    base = Base(version_name(on), 0, version(7, 5000, on), "BF16")
+    chunk = encode(version(7, 5000, number), "BF16", base=base)
+    assert chunk.base == base.name
+    return chunk
+
+
+@pytest.fixture
+def broken(root: Path) -> Path:
+    """A store of two versions, of which the second lies on the first, which is damaged and known to be."""
+    with LocalStore(root) as store:
+        store.add(encode(version(7, 5000, 0), "BF16"))
+        store.sync()
+    (first,) = pack_files(root)
+    with LocalStore(root) as store:
+        store.add(delta(1, on=0))
+        store.add_manifest(manifest_of([version(7, 5000, 1)]))
+        store.sync()
+    flip(first, len(PACK_HEAD) + HEADER_BYTES + 4)
+    with LocalStore(root) as store, pytest.raises(CorruptData):
+        store.read(version_name(1))
+    return root
+
+
+def test_what_lies_on_a_lost_base_is_missing_and_comes_back_with_it(broken: Path) -> None:
+    with LocalStore(broken) as store:
+        assert store.missing(map(version_name, (0, 1))) == {version_name(0), version_name(1)}
+        with pytest.raises(BaseRefused):
+            store.add(delta(0, on=1))  # they would lie on each other
+        store.add(encode(version(7, 5000, 2), "BF16"))
+        store.add(delta(0, on=2))  # now deeper than it was
+        store.sync()
+    with LocalStore(broken) as store:
+        assert not store.missing(map(version_name, (0, 1)))
+        assert store.read(version_name(1)) == version(7, 5000, 1)
+
+
+def test_a_delta_whose_base_is_lost_can_be_added_anew(broken: Path) -> None:
+    with LocalStore(broken) as store:
+        store.add(encode(version(7, 5000, 2), "BF16"))
+        store.add(delta(3, on=2))
+        store.add(delta(1, on=3))  # deeper than the copy that is of no use any more
+        assert store.read(version_name(1)) == version(7, 5000, 1)
+        store.sync()
+    with LocalStore(broken) as store:
+        assert store.read(version_name(1)) == version(7, 5000, 1)
+        assert store.missing([version_name(0)])
+
+
+def test_prune_keeps_what_the_sound_copy_lies_on(root: Path, tmp_path: Path) -> None:
+    with LocalStore(root) as store:
+        store.add(encode(version(7, 5000, 1), "BF16"))
+        store.add_manifest(manifest_of([version(7, 5000, 1)]))
+        store.sync()
+    (solo,) = pack_files(root)
+    with LocalStore(tmp_path / "other") as store:  # two copies, as two processes make that add it at once
+        store.add(encode(version(7, 5000, 0), "BF16"))
+        store.add(delta(1, on=0))
+        store.sync()
+    for path in pack_files(tmp_path / "other"):
+        path.rename(root / "packs" / path.name)
+    flip(solo, len(PACK_HEAD) + HEADER_BYTES + 4)
+    for path in pack_files(root):
+        os.utime(path, (time.time() - 86400, time.time() - 86400))
+    with LocalStore(root) as store:
+        store.prune({manifest_of([version(7, 5000, 1)]).oid}, older_than_s=60)
+    with LocalStore(root) as store:
+        assert store.read(version_name(1)) == version(7, 5000, 1)
 
 
 def test_what_lies_on_a_lost_base_is_named_and_so_are_its_objects(root: Path) -> None:

@@ -13,7 +13,6 @@ from git_lepton.workspace import open_workspace
 
 _HERE = "on this machine"
 _BRING = "`git lepton fetch` brings what HEAD needs, with --all what any version needs."
-_SEND = "`git lepton push --all` sends them, from a machine that has them."
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -34,15 +33,18 @@ def main(arguments: Sequence[str]) -> int:
         print_json(asdict(report))
     else:
         where = "in the store" if options.remote is not None else _HERE
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(report, where, pointers_only=options.pointers)))
+        send = (
+            " ".join(["`git lepton push --all", *filter(None, [options.remote])]) + "` sends them, from a machine that has them."
+        )
+        sys.stdout.write("".join(f"{line}\n" for line in _lines(report, where, send, pointers_only=options.pointers)))
     return report.exit_code
 
 
-def _lines(report: Report, where: str, *, pointers_only: bool) -> list[str]:
+def _lines(report: Report, where: str, send: str, *, pointers_only: bool) -> list[str]:
     lines = [f"{finding.kind}: {finding.subject}: {finding.message}" for finding in report.findings]
     if pointers_only:
         return [*lines, f"{counted(report.objects, 'pointer')}, {counted(len(report.findings), 'problem')}"]
     lines.append(f"{report.restorable} of {counted(report.objects, 'object')} can be restored from what is {where}")
     if any(finding.kind is Kind.MISSING for finding in report.findings):
-        lines.append(f"hint: {_BRING if where == _HERE else _SEND}")
+        lines.append(f"hint: {_BRING if where == _HERE else send}")
     return lines

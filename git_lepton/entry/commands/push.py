@@ -9,6 +9,7 @@ from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.bills import numbers, table
 from git_lepton.entry.revisions import remote_and_revisions
 from git_lepton.entry.terminal import counted, human_bytes, progress, say
+from git_lepton.errors import WeightsMissing
 from git_lepton.git.repository import GitRepository
 from git_lepton.store.accounting import Bill
 from git_lepton.workflow.push import pointers_to_push, push_weights
@@ -34,8 +35,9 @@ def main(arguments: Sequence[str]) -> int:
         place = workspace.destination(remote)
         if options.dry_run:
             stored = place.stored([pointer for pointer, _ in wanted]) if wanted else set()
-            _report_plan(estimate(workspace.store, wanted, stored), len(wanted), as_json=options.json)
-            return 0
+            parcels = estimate(workspace.store, wanted, stored)
+            _report_plan(parcels, len(wanted), as_json=options.json)
+            return 0 if all(parcel.here for parcel in parcels) else WeightsMissing.exit_code
         uploaded = push_weights(git, workspace.store, place, wanted, tips, progress("Uploading"))
     objects, sent = (uploaded.objects, uploaded.bytes_sent) if uploaded else (0, 0)
     if options.json:
@@ -70,5 +72,8 @@ def _report_plan(parcels: Sequence[Parcel], wanted: int, *, as_json: bool) -> No
         say(f"would send {counted(len(parcels), 'object')}, at most {human_bytes(bill.stored)} of {human_bytes(bill.logical)}")
         lines = table(((parcel.bill, parcel.path, parcel.here) for parcel in parcels), "path")
         sys.stdout.write("".join(f"{line}\n" for line in lines))
+        absent = [parcel.path for parcel in parcels if not parcel.here]
+        if absent:
+            say(f"the push would be refused: weights are neither here nor in the store: {', '.join(absent[:5])}")
     else:
         say(_nothing_to_send(wanted))

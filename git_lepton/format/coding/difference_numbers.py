@@ -105,13 +105,21 @@ def _from_f16(words: Words) -> Words:
     return result
 
 
+def _bf16_to_f16(words: Words) -> Words:
+    return _to_f16(_from_bf16(words))
+
+
+def _f16_to_bf16(words: Words) -> Words:
+    return _to_bf16(_from_f16(words))
+
+
 CONVERSIONS = {
     ("F32", "BF16"): _to_bf16,
     ("F32", "F16"): _to_f16,
     ("BF16", "F32"): _from_bf16,
     ("F16", "F32"): _from_f16,
-    ("BF16", "F16"): lambda words: _to_f16(_from_bf16(words)),
-    ("F16", "BF16"): lambda words: _to_bf16(_from_f16(words)),
+    ("BF16", "F16"): _bf16_to_f16,
+    ("F16", "BF16"): _f16_to_bf16,
 }
 
 

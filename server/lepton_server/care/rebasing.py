@@ -8,7 +8,7 @@ up, or onto nothing, whatever is smallest. Its new base is one of its old ones, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -22,11 +22,10 @@ from lepton_server import chains, names
 from lepton_server.care.dead_chunks import Scope
 from lepton_server.care.needed import Needed
 from lepton_server.care.pack_assembly import as_it_is
-from lepton_server.database import in_batches
 from lepton_server.decoding import Decoder
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectStore
-from lepton_server.tables import chunk_links, encodings, packs, repositories
+from lepton_server.tables import encodings, packs
 
 _DEARER = 1.5  # times the present payload is what a shorter chain may cost
 Recoded = tuple[Encoding, EncodedChunk]
@@ -40,18 +39,6 @@ def deepest(connection: Connection, scope: Scope, needed: Needed) -> list[Encodi
     dead = needed.lacks(found)
     located = names.in_tenant(connection, scope.tenant, [chunk for chunk in found if chunk not in dead])
     return [located[chunk] for chunk in found if chunk in located]
-
-
-def allowed_codecs(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> dict[bytes, frozenset[int]]:
-    """For each chunk the codecs that every repository allows that holds it."""
-    columns = select(chunk_links.c.chunk, repositories.c.codecs).join(repositories, repositories.c.id == chunk_links.c.repository)
-    found: dict[bytes, frozenset[int]] = {}
-    for batch in in_batches(sorted(set(chunks))):
-        here = columns.where(repositories.c.tenant == tenant, chunk_links.c.chunk.in_(batch))
-        for chunk, text in connection.execute(here):
-            codecs = frozenset(map(int, text.split(",")))
-            found[chunk] = found.get(chunk, codecs) & codecs
-    return found
 
 
 class Rebaser:

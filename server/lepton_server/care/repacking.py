@@ -122,7 +122,7 @@ class Repacker:
         with self._database.read() as connection:
             deep = rebasing.deepest(connection, self._scope, needed)
             whole = names.with_bases(connection, tenant, {encoding.chunk: encoding for encoding in deep})
-            allowed = rebasing.allowed_codecs(connection, tenant, [encoding.chunk for encoding in deep])
+            allowed = names.allowed_codecs(connection, tenant, [encoding.chunk for encoding in deep])
         rebaser = rebasing.Rebaser(self._store, self._decoder, self._threads)
         for pack in write_packs(self._store, rebaser.recoded(deep, whole, allowed)):
             self.outcome.recoded_chunks += self._put_in_place(pack)

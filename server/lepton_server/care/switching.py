@@ -1,7 +1,9 @@
 """The moment at which new packs take the place of old ones: one transaction, which takes nothing for granted.
 
-A chunk whose encoding has changed since it was copied keeps the one that it has. Whoever was told "have" keeps that promise: leases
-on the old packs hold for the new one. Old places stay good for reading (`former_places`) until the old packs go.
+A chunk whose encoding has changed since it was copied keeps the one that it has, and so does one that may no longer be coded as the
+copy is: on a base that is not under it any more, or with a codec that a repository which holds it does not allow. Whoever was told
+"have" keeps that promise: leases on the old packs hold for the new one. Old places stay good for reading (`former_places`) until the
+old packs go.
 """
 
 from __future__ import annotations
@@ -61,11 +63,26 @@ def _insert_row(connection: Connection, tenant: int, pack: NewPack, sources: set
 
 
 def _unchanged(connection: Connection, tenant: int, moves: Sequence[Move]) -> list[Move]:
-    """Those whose chunk still is stored as it was when it was copied."""
+    """Those whose chunk still is stored as it was when it was copied, and may be stored as the copy is."""
     standing = names.in_tenant(connection, tenant, [move.was.chunk for move in moves])
-    return [
+    same = [
         move for move in moves if (now := standing.get(move.was.chunk)) and now._replace(depth=0) == move.was._replace(depth=0)
     ]
+    recoded = [move.was.chunk for move in same if _is_recoded(move)]
+    below = names.with_bases(connection, tenant, {chunk: standing[chunk] for chunk in recoded})
+    allowed = names.allowed_codecs(connection, tenant, recoded)
+    return [move for move in same if not _is_recoded(move) or _may_lie(move.now, below, allowed)]
+
+
+def _is_recoded(move: Move) -> bool:
+    return (move.was.codec, move.was.base) != (move.now.codec, move.now.base)
+
+
+def _may_lie(now: Encoding, among: names.Found, allowed: dict[bytes, frozenset[int]]) -> bool:
+    """Whether a base still lies under the chunk, so that it is linked wherever the chunk is, and all those repositories allow the
+    codec."""
+    below = {None, *(base.chunk for base in chains.bases_of(among[now.chunk], among))}
+    return now.base in below and now.codec in allowed.get(now.chunk, {now.codec})
 
 
 def _take_places(connection: Connection, tenant: int, number: int, moves: Sequence[Move]) -> set[bytes]:

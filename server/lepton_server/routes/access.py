@@ -130,6 +130,17 @@ def names_body(most: int = MAX_DIGESTS) -> Any:
     return Depends(names)
 
 
+def digests_body() -> Any:
+    """The same where all names together are the largest thing in memory: as they came, one after the other."""
+
+    def digests(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> bytes:
+        if len(body) % DIGEST_BYTES:
+            raise Refusal("bad_request", f"A list of names has a multiple of {DIGEST_BYTES} bytes.")
+        return body
+
+    return Depends(digests)
+
+
 def binary_body(what: str) -> dict[str, Any]:
     """For OpenAPI: the request's body is bytes."""
     content = {BINARY: {"schema": {"type": "string", "format": "binary"}}}

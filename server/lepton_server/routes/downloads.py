@@ -2,34 +2,64 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Any
+import asyncio
+from collections.abc import Iterator
+from tempfile import SpooledTemporaryFile
+from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from git_lepton.format.identifiers import BadIdentifier, PackId
 from git_lepton.wire.messages import Plan, RangeRequest, RangeRequests, RangeUrl, RangeUrls
-from git_lepton.wire.protocol import API, MAX_RANGE_BYTES, MAX_RANGES
+from git_lepton.wire.protocol import API, DIGEST_BYTES, MAX_RANGE_BYTES, MAX_RANGES
 from lepton_server import plans
+from lepton_server.object_store import StoreFull
+from lepton_server.planning import PlanDraft
 from lepton_server.refusals import Refusal
-from lepton_server.routes.access import MessageRoute, ReadableRepository, binary_body, names_body
-from lepton_server.services import ServicesDep
+from lepton_server.repositories import Repository
+from lepton_server.routes.access import MessageRoute, ReadableRepository, binary_body, digests_body
+from lepton_server.services import Services, ServicesDep
 from lepton_server.transfer_urls import GET
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["download"], route_class=MessageRoute)
+_SMALL_PLAN = 8_000 * DIGEST_BYTES  # of names asked for
+_SMALL, _LARGE = asyncio.Semaphore(3), asyncio.Semaphore(1)  # plans made at once; the largest takes some 200 MB
+_PLAN_BYTES = 1024 * 1024  # of text in memory
 
 
 @router.post("/plan", response_model=Plan, openapi_extra=binary_body("chunk names, 32 bytes each"))
-def plan(repository: ReadableRepository, services: ServicesDep, chunks: Annotated[list[bytes], names_body()]) -> Response:
+async def plan(repository: ReadableRepository, services: ServicesDep, chunks: Annotated[bytes, digests_body()]) -> Response:
     """How to fetch these chunks."""
-    with services.database.read() as connection:
-        made = plans.plan(connection, repository, chunks)
-    return Response(json.dumps(_flat(made), separators=(",", ":")), media_type="application/json")
+    async with _SMALL if len(chunks) <= _SMALL_PLAN else _LARGE:
+        text = await run_in_threadpool(_written_plan, services, repository, chunks)
+    size = text.tell()
+    return StreamingResponse(_blocks(text), 200, {"Content-Length": str(size)}, "application/json")
 
 
-def _flat(made: Plan) -> dict[str, Any]:
-    """The plan's JSON, its many entries as they are: `to_json` copies every number."""
-    return {**vars(made), "packs": [vars(pack) for pack in made.packs]}
+def _written_plan(services: Services, repository: Repository, chunks: bytes) -> SpooledTemporaryFile[bytes]:
+    """The plan's text; a large one on the disk, since a slow reader may keep it for long."""
+    text: SpooledTemporaryFile[bytes] = SpooledTemporaryFile(_PLAN_BYTES, dir=str(services.settings.data))  # noqa: SIM115
+    try:
+        with services.database.read() as connection:
+            draft = PlanDraft(connection, repository, chunks)
+        for part in draft.parts():
+            text.write(part)
+    except OSError as error:
+        text.close()
+        raise StoreFull("there is no room for a plan", "Tell whoever runs the server.") from error
+    except BaseException:
+        text.close()
+        raise
+    return text
+
+
+def _blocks(text: SpooledTemporaryFile[bytes]) -> Iterator[bytes]:
+    with text:
+        text.seek(0)
+        while block := text.read(_PLAN_BYTES):
+            yield block
 
 
 @router.post("/urls")

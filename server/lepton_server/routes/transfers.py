@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import threading
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -25,6 +26,7 @@ from lepton_server.streaming import RangeResponse, write_stream
 from lepton_server.transfer_urls import GET, PUT
 
 router = APIRouter(prefix=f"{API}/transfers", tags=["transfer"])
+_INDEXES = threading.BoundedSemaphore(4)  # packs whose index is in memory at once: it may have several MB
 
 
 @router.put("/{token}", status_code=201, response_class=Response, openapi_extra=binary_body("the pack that was offered"))
@@ -53,7 +55,9 @@ async def put_pack(token: str, request: Request, services: ServicesDep) -> Respo
 
 def _settle(services: Services, claims: dict[str, Any], offer: PackOffer, incoming: Incoming, key: str, received: int) -> None:
     """Check that the body is the offered pack, make it durable, then note it."""
-    if received != offer.size or pack_name(incoming.read, received).hex != offer.pack:
+    with _INDEXES:
+        matches = received == offer.size and pack_name(incoming.read, received).hex == offer.pack
+    if not matches:
         raise Refusal("corrupt_data", "This body is not the pack that was offered.", "Send it again.")
     with services.database.read() as connection:
         _check_rights(connection, claims)

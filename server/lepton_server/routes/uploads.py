@@ -26,13 +26,14 @@ from lepton_server.routes.access import (
     binary_answer,
     binary_body,
     check_codecs,
+    digests_body,
     limited_body,
-    names_body,
 )
 from lepton_server.services import Services, ServicesDep
 from lepton_server.transfer_urls import PUT
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"], route_class=MessageRoute)
+_HAVES = asyncio.Semaphore(4)  # that are looked up at once
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.02, 0.25  # seconds between looks at an upload that somebody waits for
 Name = TypeVar("Name", bound=Digest)
 
@@ -81,16 +82,17 @@ OpenSession = Annotated[str, Depends(_open_session)]
     openapi_extra=binary_body("chunk names, 32 bytes each"),
     responses=binary_answer("one byte for each: 0 send it, 2 to 5 have it, on 0 to 3 bases"),
 )
-def have(
+async def have(
     repository: WritableRepository,
     caller: RequiredCaller,
     services: ServicesDep,
     session: OpenSession,
-    chunks: Annotated[list[bytes], names_body()],
+    chunks: Annotated[bytes, digests_body()],
 ) -> Response:
     """A promise: what is here stays here for as long as the session lasts."""
-    with services.database.write() as connection:
-        return Response(uploads.have(connection, caller, repository, session, chunks), media_type=BINARY)
+    async with _HAVES:
+        answer = await run_in_threadpool(uploads.have, services.database, caller, repository, session, chunks)
+    return Response(answer, media_type=BINARY)
 
 
 @router.put("/{session}/manifests/{oid}", status_code=202, response_class=Response, openapi_extra=binary_body("the manifest"))

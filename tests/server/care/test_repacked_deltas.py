@@ -7,12 +7,15 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import update
 
 from lepton_server.care import repacking
 from lepton_server.care.pack_assembly import NewPack, verify_pack
+from lepton_server.tables import repositories
 from tests.server.care.conftest import Keep
 from tests.server.deltas import fetch, on, solo, tuned, versions
 from tests.server.weights_client import Weights, WeightsClient, make_pack
+from tests.support.running_server import RunningServer
 
 Connect = Callable[..., WeightsClient]
 Noise = Callable[[int], bytes]
@@ -127,6 +130,50 @@ def test_an_encoding_that_changed_meanwhile_stands(
         pushed[0].names[0]: 1,
     }
     come_back(client, *files, *pushed)
+    keeper.check_whole()
+
+
+def test_a_chunk_whose_chain_changed_meanwhile_is_not_put_on_its_old_root(
+    connect: Connect, server: RunningServer, seed: int, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody else, who may not read the root, pushes the chunk on a base of their own while repack codes it anew."""
+    client, other = connect(), connect("bob-of-races/models", server.make_user("bob-of-races"))
+    files = versions(seed, 4)
+    upload(client, *files)
+    keeper = keep(client)
+    shallow = solo(files[2].data)
+    pushed: list[Weights] = []
+
+    def push_then_verify(*arguments: Any) -> None:
+        verify_pack(*arguments)
+        if not pushed:
+            pushed.extend([Weights(files[2].data, (shallow,)), Weights(files[3].data, files[3].chunks)])
+            upload(other, *pushed)
+
+    monkeypatch.setattr(repacking, "verify_pack", push_then_verify)
+    assert keeper.repack().recoded_chunks == 0
+    assert other.plan(files[3].names)["extra"] == [files[2].names[0].hex()]
+    come_back(other, files[3])
+    come_back(client, *files)
+    keeper.check_whole()
+
+
+def test_a_codec_that_is_no_longer_allowed_is_not_brought_in(
+    connect: Connect, seed: int, keep: Keep, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = connect()
+    files = versions(seed, 4)
+    upload(client, *files)
+    keeper = keep(client)
+
+    def verify_then_forbid(*arguments: Any) -> None:
+        verify_pack(*arguments)
+        with keeper.database.write() as connection:
+            mine = repositories.c.folded == client.name.partition("/")[2]
+            connection.execute(update(repositories).where(mine).values(codecs="0"))
+
+    monkeypatch.setattr(repacking, "verify_pack", verify_then_forbid)
+    assert keeper.repack().recoded_chunks == 0
     keeper.check_whole()
 
 
