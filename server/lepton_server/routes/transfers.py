@@ -26,7 +26,7 @@ from lepton_server.streaming import RangeResponse, write_stream
 from lepton_server.transfer_urls import GET, PUT
 
 router = APIRouter(prefix=f"{API}/transfers", tags=["transfer"])
-_INDEXES = threading.BoundedSemaphore(4)  # packs whose index is in memory at once: it may have several MB
+_INDEXES = threading.BoundedSemaphore(2)  # packs whose index is in memory at once: it may have several MB
 
 
 @router.put("/{token}", status_code=201, response_class=Response, openapi_extra=binary_body("the pack that was offered"))
