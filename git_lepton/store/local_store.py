@@ -19,6 +19,7 @@ import xxhash
 from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import MAX_DEPTH, BadPack, Kind, Record
+from git_lepton.store.base_chains import packs_of_chain, read_chain
 from git_lepton.store.catalogue import Catalogue
 from git_lepton.store.chunk_store import (
     BaseRefused,
@@ -41,7 +42,6 @@ if TYPE_CHECKING:
     from git_lepton.format.coding.codec import EncodedChunk
 
 _OPEN_FILES = 64
-_LONGEST_CHAIN = 16  # followed: after repairs a chain may be longer than a writer makes it
 
 
 class LocalStore:
@@ -78,38 +78,21 @@ class LocalStore:
         """The chunk as it is stored, its checksum checked. Raises ChunkMissing, DamagedChunk."""
         from git_lepton.format.coding.codec import EncodedChunk
 
-        found = self._fetch(name)
-        if found is None:
+        if (found := self._fetch(name)) is None:
             raise ChunkMissing(name)
         record, payload = found
         return EncodedChunk(name, record.codec, record.depth, record.base, record.raw_length, payload, record.checksum)
 
     def read(self, name: ChunkId) -> bytes | bytearray:
         """The chunk's raw bytes, its name checked. Raises ChunkMissing, or a CorruptData that names the chunk."""
-        return self._read(name, 0)
-
-    def _read(self, name: ChunkId, above: int) -> bytes | bytearray:
-        from git_lepton.format.coding.codec import decode
-
-        chunk = self.encoded(name)
-        if chunk.base is None:
-            return decode(chunk)
-        if above == _LONGEST_CHAIN:
-            raise DamagedChunk(name, "its bases lead back to itself")
-        return decode(chunk, self._read(chunk.base, above + 1))
+        return read_chain(self.encoded, name)
 
     def _is_whole(self, name: ChunkId) -> bool:
         """Whether a chunk is here with all its bases."""
-        for _ in range(_LONGEST_CHAIN):
-            place = self._find(name)
-            if place is None:
-                return False
-            self._reliance.on_record(place[0])
-            base = place[0].base(place[1])
-            if base is None:
-                return True
-            name = ChunkId(base)
-        return False
+        packs = packs_of_chain(self.catalogue, name)
+        for pack in packs or ():
+            self._reliance.on_record(pack)
+        return packs is not None
 
     def record(self, name: ChunkId) -> Record | None:
         """How a chunk is stored, as of the last refresh: no payload is read, so it is cheap. None if it is not here."""
@@ -119,18 +102,15 @@ class LocalStore:
 
     def depth(self, name: ChunkId) -> int:
         """The number of bases below a chunk; 0 too where it is not here."""
-        record = self.record(name)
-        return record.depth if record else 0
+        return record.depth if (record := self.record(name)) else 0
 
     def base(self, name: ChunkId) -> ChunkId | None:
         """The chunk that this one is coded against; None too where it is not here."""
-        record = self.record(name)
-        return record.base if record else None
+        return record.base if (record := self.record(name)) else None
 
     def manifest(self, oid: ObjectId) -> Manifest | None:
         """The chunks of this object, or None if that is not known here. Raises DamagedChunk."""
-        found = self._fetch(oid)
-        if found is None:
+        if (found := self._fetch(oid)) is None:
             return None
         manifest = parse_manifest(found[1])
         if manifest.oid != oid:
@@ -141,8 +121,7 @@ class LocalStore:
         """All manifests, in no order."""
         self.refresh()
         for name in self.catalogue.manifest_names():
-            manifest = self.manifest(ObjectId(name))
-            if manifest is not None:
+            if (manifest := self.manifest(ObjectId(name))) is not None:
                 yield manifest
 
     def refresh(self) -> None:
@@ -237,8 +216,7 @@ class LocalStore:
                 checksum = xxhash.xxh3_64_intdigest(data)
                 record = Record(Kind.MANIFEST, 0, 0, len(data), len(data), manifest.oid, None, checksum)
                 return self._own.append(record.encode(), data)
-            place = self._find(manifest.oid)
-            if place:
+            if place := self._find(manifest.oid):
                 self._reliance.on_manifest(place[0])
         return None
 

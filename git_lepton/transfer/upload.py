@@ -80,11 +80,11 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
                 sessions += 1
                 if sessions == _SESSIONS:
                     raise
-            except _DeltasRefused as refused:
+            except _Refused as refused:
                 sessions += 1
-                if sessions == _SESSIONS:
+                if sessions == _SESSIONS or (solo and not refused.deltas):
                     raise refused.error from None
-                progress.note(f"{remote.connection.host} does not take some weights as differences to others; sending them whole")
+                progress.note(f"{remote.connection.host} {refused.what_next}")
                 solo = refused.deltas
             except _PackTooLong as refused:
                 if not sizes.reduced:
@@ -118,13 +118,19 @@ class _PackTooLong(Exception):
         self.error = error
 
 
-class _DeltasRefused(Exception):
-    """The server did not take all, and deltas were sent: a base of theirs may have changed there, gone or rotted."""
+class _Refused(Exception):
+    """The server did not take all. Where deltas were sent a base of theirs may have changed there, gone or rotted; else something was
+    damaged on the way: what is sent was checked as it was read."""
 
     def __init__(self, error: LeptonError, deltas: Collection[ChunkId]) -> None:
         super().__init__(error.message)
         self.error = error
-        self.deltas = deltas  # all that were sent and are to go without a base now
+        self.deltas = deltas
+        self.what_next = (
+            "does not take some weights as differences to others; sending them whole"
+            if deltas
+            else "found damage in what arrived; sending it again"
+        )
 
 
 class _Stopped(Exception):
@@ -271,8 +277,9 @@ class _Push:
         state = wait_until_verified(self._remote, self._session.session, state, self._progress)
         if state.state == "failed":
             error = refusal(state, self._remote.connection.host)
-            may_be_deltas = self._deltas and any(failure.code in _OF_DELTAS for failure in state.failures)
-            raise _DeltasRefused(error, self._deltas) if may_be_deltas else error
+            codes = {failure.code for failure in state.failures}
+            again = codes & _OF_DELTAS if self._deltas else codes & {"corrupt_data"}
+            raise _Refused(error, self._deltas) if again else error
 
 
 class _Meter:
