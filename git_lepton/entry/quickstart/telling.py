@@ -22,7 +22,7 @@ def told(story: Story, sandbox: Sandbox, seconds: float, *, kept: bool) -> str:
         ),
         "",
         f"  In all git-lepton sent {_share(story):.0%} of what git-lfs sends: version 2 shares two layers with version 1,",
-        "  and what is new travels coded as floats.",
+        "  and what is new travels as its difference to it.",
         "",
         *(_kept(story, sandbox) if kept else _gone()),
         "For your own repository:",
