@@ -16,17 +16,23 @@ from lepton_server.tables import accounts, tenants, tokens
 
 WELL_FORMED = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 DEFAULT_TENANT = 1
+ALL_SCOPES = frozenset({"read", "write", "evidence", "admin"})
 _DAY_MS = 86_400_000
 
 
 @dataclass(frozen=True)
 class Caller:
-    """The account that a request comes from."""
+    """The account that a request comes from, and what the token that it came with may be used for: `scopes`, and in which
+    repositories (`limited_to`; None: all of the account's)."""
 
     account: int
     name: str
     tenant: int
     admin: bool
+    scopes: frozenset[str] = ALL_SCOPES
+    limited_to: frozenset[int] | None = None
+    token: int | None = None
+    token_label: str = ""
 
 
 class UnknownAccount(WrongUse):
@@ -35,7 +41,7 @@ class UnknownAccount(WrongUse):
 
 def prepare_tenant(connection: Connection) -> None:
     """By default a server is one tenant."""
-    insert_new(connection, tenants, [{"id": DEFAULT_TENANT, "name": "default"}])
+    insert_new(connection, tenants, [{"name": "default"}])  # the first row of all: its number is DEFAULT_TENANT
 
 
 def account_id(connection: Connection, name: str) -> int | None:

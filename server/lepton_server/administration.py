@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -19,8 +18,8 @@ from lepton_server.disk_store import DiskStore
 from lepton_server.folder_lock import only_one
 from lepton_server.object_store import StoreFull
 from lepton_server.permissions import GRANTABLE
+from lepton_server.places import open_database, open_store
 from lepton_server.repositories import Repository
-from lepton_server.serving import open_database
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import grants, tenants, tokens
 
@@ -33,51 +32,51 @@ class DatabaseBusy(NetworkTrouble):
     """Another process holds the database for too long."""
 
 
-def add_user(data: Path, name: str, *, admin: bool = False) -> None:
+def add_user(settings: ServerSettings, name: str, *, admin: bool = False) -> None:
     """Raises WrongUse where the name is taken or malformed."""
-    with _changes(data) as connection:
+    with _changes(settings) as connection:
         if account_id(connection, name) is not None:
             raise WrongUse(f"there is an account {name!r} already", "Choose another name.")
         ensure_account(connection, name, admin=admin)
 
 
-def new_token(data: Path, name: str, label: str = "", days: float | None = None) -> str:
-    with _changes(data) as connection:
+def new_token(settings: ServerSettings, name: str, label: str = "", days: float | None = None) -> str:
+    with _changes(settings) as connection:
         return create_token(connection, known_account(connection, name), label, days)
 
 
-def revoke_tokens(data: Path, name: str, label: str | None = None) -> int:
+def revoke_tokens(settings: ServerSettings, name: str, label: str | None = None) -> int:
     """End all tokens of an account, or those with this label; how many. They are refused from the next request on."""
-    with _changes(data) as connection:
+    with _changes(settings) as connection:
         live = (tokens.c.account == known_account(connection, name)) & tokens.c.revoked.is_(None)
         if label is not None:
             live &= tokens.c.label == label
         return connection.execute(update(tokens).where(live).values(revoked=clock(connection))).rowcount
 
 
-def grant(data: Path, name: str, role: str, repository: str) -> None:
+def grant(settings: ServerSettings, name: str, role: str, repository: str) -> None:
     """From now on this is the account's role there, whatever it was before."""
     if role not in GRANTABLE:
         raise WrongUse(f"there is no role {role!r}", f"The roles are {', '.join(GRANTABLE)}.")
-    with _changes(data) as connection:
+    with _changes(settings) as connection:
         account = known_account(connection, name)
         found = known_repository(connection, repository)
         connection.execute(delete(grants).where(grants.c.repository == found.id, grants.c.account == account))
         connection.execute(insert(grants).values(repository=found.id, account=account, role=role))
 
 
-def create_repository(data: Path, repository: str, kind: str) -> None:
+def create_repository(settings: ServerSettings, repository: str, kind: str) -> None:
     owner, name = _split(repository)
     if not repositories.well_formed(owner, name):
         raise WrongUse(f"{repository!r} cannot be the name of a repository", "Use OWNER/REPO of letters, digits, . _ and -.")
-    with _changes(data) as connection:
+    with _changes(settings) as connection:
         repositories.create(connection, Caller(0, "", DEFAULT_TENANT, admin=True), owner, name, kind)
 
 
-def codecs(data: Path, repository: str, allow: Collection[int] | None = None) -> list[int]:
+def codecs(settings: ServerSettings, repository: str, allow: Collection[int] | None = None) -> list[int]:
     """The codec ids that a repository allows, once those of `allow` are added. Raises WrongUse for an id that nobody knows, and
     where one would be taken away: weights that are coded so are there."""
-    with _changes(data) as connection:
+    with _changes(settings) as connection:
         found = known_repository(connection, repository)
         if allow is None:
             return sorted(found.codecs)
@@ -91,15 +90,15 @@ def codecs(data: Path, repository: str, allow: Collection[int] | None = None) ->
         return sorted(allow)
 
 
-def repack(data: Path, repository: str | None, grace_s: float, *, dry_run: bool = False) -> Repacked:
+def repack(settings: ServerSettings, repository: str | None, grace_s: float, *, dry_run: bool = False) -> Repacked:
     """Make the packs of a data folder, or one repository's, fewer and smaller. Raises FolderBusy while another does."""
     from lepton_server.care.repacking import repack as run
 
-    settings = ServerSettings(data)
-    with _opened(data) as database, only_one(settings.repack_lock_file, "repacks"):
+    with _opened(settings) as database, only_one(settings.repack_lock_file, "repacks"):
         scopes = _scopes(database, repository, int(grace_s * 1000))
-        store = DiskStore(settings.pack_root, "repacking")
-        store.clear_incoming()
+        store = open_store(settings, database, "repacking")
+        if isinstance(store, DiskStore):
+            store.clear_incoming()
         return run(database, store, scopes, settings.decoders, dry_run=dry_run)
 
 
@@ -127,17 +126,17 @@ def _split(repository: str) -> tuple[str, str]:
 
 
 @contextmanager
-def _changes(data: Path) -> Iterator[Connection]:
-    with _opened(data) as database, database.write() as connection:
+def _changes(settings: ServerSettings) -> Iterator[Connection]:
+    with _opened(settings) as database, database.write() as connection:
         yield connection
 
 
 @contextmanager
-def _opened(data: Path) -> Iterator[Database]:
+def _opened(settings: ServerSettings) -> Iterator[Database]:
     """Raises DatabaseBusy where nobody else lets go of the database for half a minute, StoreFull where the disk has no room for it."""
     database: Database | None = None
     try:
-        database = open_database(data)
+        database = open_database(settings)
         yield database
     except OperationalError as error:
         if "locked" in str(error.orig):

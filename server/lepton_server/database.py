@@ -1,7 +1,7 @@
-"""Transactions on the server's database, its clock, and the check that this program knows its schema.
+"""Transactions on the server's database, its clock, and what both kinds of database need to be told differently.
 
-One SQLite file for one host: write-ahead log, one writer at a time (`BEGIN IMMEDIATE`), synchronous=FULL because what a client
-was told is stored must be. Readers never wait.
+One writer at a time, in all processes together: SQLite by its own lock, PostgreSQL by an advisory one (docs/decisions/0009). Readers
+never wait. What is read in one transaction is one state; what a writer reads is the newest, and nobody changes it before it ends.
 """
 
 from __future__ import annotations
@@ -13,57 +13,67 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, create_engine, event, insert, literal_column, select, update
+from sqlalchemy import Connection, Engine, Select, Table, literal_column, select, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import OperationalError
 
-from git_lepton.errors import WrongUse
-from lepton_server.tables import SCHEMA_VERSION, former_places, metadata, schema
+from lepton_server import schema_versions
+from lepton_server.engines import is_busy, is_disk_trouble, is_gone, postgresql_engine, sqlite_engine
 
-_NOW: Select[int] = select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)"))
+__all__ = ["Database", "clock", "in_batches", "insert_new", "insert_new_from", "is_busy", "is_disk_trouble", "is_gone"]
+_NOW: dict[str, Select[int]] = {
+    "sqlite": select(literal_column("CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)")),
+    "postgresql": select(literal_column("CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)")),
+}
+_READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+_WRITERS = 0x6C6570746F6E  # "lepton": the advisory lock that all writers of a PostgreSQL database take
 Key = TypeVar("Key", bytes, int)
 _BATCH = 2_000  # names in one statement
 
 
-class NewerSchema(WrongUse):
-    """The data were written by a newer server."""
-
-
 class Database:
-    """Where the server keeps what it knows. Safe to use from any thread."""
+    """Where the server keeps what it knows: a file (SQLite) or a URL (PostgreSQL). Safe to use from any thread."""
 
-    def __init__(self, file: Path) -> None:
-        self.engine = _sqlite_engine(file)
-        self._writer = threading.Lock()  # a fair queue; SQLite's own waiting sleeps and polls
-        with self.write() as connection:
-            _prepare_schema(connection)
+    def __init__(self, place: Path | str) -> None:
+        """Opens it and brings its schema up to date. Raises NewerSchema, BadDatabaseUrl."""
+        self.engine: Engine = sqlite_engine(place) if isinstance(place, Path) else postgresql_engine(place)
+        self._writer = threading.Lock()  # a fair queue in this process; SQLite's own waiting sleeps and polls
+        with self.read() as connection:
+            is_ready = schema_versions.is_usable(connection)
+        if not is_ready:
+            with self.write() as connection:
+                schema_versions.bring_up_to_date(connection)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether processes on other hosts may use it too."""
+        return self.engine.dialect.name == "postgresql"
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction that sees one state of the database and changes nothing."""
-        with self.engine.connect() as connection, connection.begin():
-            yield connection
+        with self.engine.connect() as opened:
+            connection = opened.execution_options(**_READER) if self.is_shared else opened
+            with connection.begin():
+                yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
         """A transaction that is durable when the block ends, or never was if it raises."""
-        with self._writer, self.engine.connect() as connection:
-            immediate = connection.execution_options(begin="BEGIN IMMEDIATE")
-            with immediate.begin():
-                yield immediate
+        with self._writer, self.engine.connect() as opened:
+            connection = opened.execution_options(begin="BEGIN IMMEDIATE")
+            with connection.begin():
+                if self.is_shared:
+                    connection.execute(text("SET LOCAL lock_timeout = '30s'"))
+                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
+                yield connection
 
     def close(self) -> None:
         self.engine.dispose()
 
 
-def is_disk_trouble(error: OperationalError) -> bool:
-    """Whether SQLite found no room, which it also calls an I/O error where it maps its files."""
-    return any(sign in str(error.orig) for sign in ("disk is full", "disk I/O error"))
-
-
 def clock(connection: Connection) -> int:
     """Milliseconds since 1970 by the database's clock, the only one that counts."""
-    return int(connection.execute(_NOW).scalar_one())
+    return int(connection.execute(_NOW[connection.dialect.name]).scalar_one())
 
 
 def in_batches(names: Iterable[Key]) -> Iterator[list[Key]]:
@@ -87,37 +97,3 @@ def insert_new_from(connection: Connection, table: Table, rows: Select[Any]) -> 
 
 def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
     return sqlite.insert(table) if connection.dialect.name == "sqlite" else postgresql.insert(table)
-
-
-def _sqlite_engine(file: Path) -> Engine:
-    engine = create_engine(f"sqlite:///{file}", pool_size=32, max_overflow=32, connect_args={"timeout": 30})
-
-    @event.listens_for(engine, "connect")
-    def _connected(raw: Any, _record: Any) -> None:
-        raw.isolation_level = None  # the driver's own idea of transactions off: `begin` below says what begins one
-        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000", "cache_size=-32768"):
-            raw.execute(f"PRAGMA {pragma}")
-
-    @event.listens_for(engine, "begin")
-    def _begun(connection: Connection) -> None:
-        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
-
-    return engine
-
-
-def _prepare_schema(connection: Connection) -> None:
-    metadata.create_all(connection)
-    version = connection.execute(select(schema.c.version)).scalar_one_or_none()
-    if version is None:
-        connection.execute(insert(schema).values(version=SCHEMA_VERSION))
-    elif version > SCHEMA_VERSION:
-        raise NewerSchema(
-            f"these data have schema version {version}; this lepton-server knows {SCHEMA_VERSION}",
-            "Start the newer lepton-server that wrote them.",
-        )
-    elif version < SCHEMA_VERSION:  # so far tables and indexes came, which are made, and a column of a table that may be emptied
-        former_places.drop(connection, checkfirst=True)  # whoever had a plan asks for a new one
-        former_places.create(connection)
-        for index in (index for table in metadata.sorted_tables for index in table.indexes):
-            index.create(connection, checkfirst=True)
-        connection.execute(update(schema).values(version=SCHEMA_VERSION))

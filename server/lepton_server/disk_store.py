@@ -18,6 +18,8 @@ _BLOCK = 1024 * 1024
 class DiskStore:
     """Keys are paths below `root`; what is on its way lies in the folder `incoming` there, of which each writer has its own."""
 
+    direct = None
+
     def __init__(self, root: Path, incoming: str = "incoming") -> None:
         self._root = root
         self._incoming = root / incoming
@@ -47,6 +49,10 @@ class DiskStore:
 
     def exists(self, key: str) -> bool:
         return (self._root / key).is_file()
+
+    def size(self, key: str) -> int:
+        with _translated(key):
+            return (self._root / key).stat().st_size
 
     def keys(self) -> Iterator[str]:
         for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):

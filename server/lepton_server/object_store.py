@@ -8,6 +8,8 @@
 * `delete` of what is not there is no error.
 * Where there is no room left: StoreFull, and what was begun leaves nothing behind once it is aborted.
 
+* Where clients can send and fetch bytes themselves, by signed URLs, `direct` says how; elsewhere it is None.
+
 All methods block and may be called from any thread; one `Incoming` belongs to one caller at a time.
 """
 
@@ -15,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Protocol
 
 from git_lepton.errors import LeptonError
@@ -48,7 +51,31 @@ class Incoming(Protocol):
         """Drop them. Does nothing after `finish`."""
 
 
+@dataclass(frozen=True)
+class SignedUrl:
+    """A URL that is good for one thing, with exactly these headers, for so many seconds."""
+
+    url: str
+    headers: dict[str, str]
+    expires_in: int
+
+
+class DirectTransfers(Protocol):
+    """Signed URLs of the store's own. `checksum` names what an upload's offer must carry: "" or "sha256"."""
+
+    checksum: str
+
+    def upload(self, key: str, size: int, sha256: str, seconds: int) -> SignedUrl:
+        """Where to PUT a new key, once: a second PUT is refused. `sha256` is hex."""
+
+    def range(self, key: str, start: int, end: int, seconds: int) -> SignedUrl:
+        """Where to GET these bytes (end exclusive), and no others."""
+
+
 class ObjectStore(Protocol):
+    @property
+    def direct(self) -> DirectTransfers | None: ...
+
     def begin(self, key: str) -> Incoming:
         """Take bytes for this new key."""
 
@@ -59,6 +86,9 @@ class ObjectStore(Protocol):
         """The same bytes in blocks of a size that suits the store. Raises ObjectMissing at once if there is no such key."""
 
     def exists(self, key: str) -> bool: ...
+
+    def size(self, key: str) -> int:
+        """Bytes under a key. Raises ObjectMissing."""
 
     def keys(self) -> Iterator[str]:
         """Every key under which something is stored, or was a moment ago."""

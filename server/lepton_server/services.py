@@ -9,8 +9,8 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from lepton_server.database import Database
-from lepton_server.disk_store import DiskStore
 from lepton_server.object_store import ObjectStore
+from lepton_server.places import open_database, open_store
 from lepton_server.settings import ServerSettings
 from lepton_server.transfer_urls import Signer
 from lepton_server.verifier import Verifier
@@ -31,11 +31,16 @@ class Services:
 
 
 def open_services(settings: ServerSettings) -> Services:
-    """Open the data folder. Raises NewerSchema."""
-    database = Database(settings.database_file)
-    store = DiskStore(settings.pack_root)
+    """Open what the settings name. Raises NewerSchema, WrongStorage."""
+    database = open_database(settings)
+    store = open_store(settings, database)
     verifier = Verifier(database, store, settings)
-    return Services(settings, database, store, Signer.of_file(settings.secret_file), verifier, threading.Event())
+    return Services(settings, database, store, _signer(settings, database), verifier, threading.Event())
+
+
+def _signer(settings: ServerSettings, database: Database) -> Signer:
+    """With a secret of all processes: in the data folder where there is one of these, else in the database."""
+    return Signer.of_database(database) if database.is_shared else Signer.of_file(settings.secret_file)
 
 
 def _services(request: Request) -> Services:

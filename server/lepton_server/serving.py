@@ -11,15 +11,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from git_lepton.errors import NetworkTrouble, WrongUse
 from git_lepton.format.coding.memory import reuse_freed_memory
-from lepton_server.accounts import create_token, ensure_account, prepare_tenant
-from lepton_server.database import Database
+from lepton_server.accounts import create_token, ensure_account
 from lepton_server.disk_store import DiskStore
 from lepton_server.folder_lock import only_one
+from lepton_server.places import open_database
 from lepton_server.settings import ServerSettings
 from lepton_server.transfer_urls import write_private
 
@@ -28,15 +27,6 @@ _GRACE_SECONDS = 10
 
 class PortTaken(NetworkTrouble):
     """Nobody can listen at this address."""
-
-
-def open_database(data: Path) -> Database:
-    """The database of a data folder, both made if they are not there."""
-    data.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(ServerSettings(data).database_file)
-    with database.write() as connection:
-        prepare_tenant(connection)
-    return database
 
 
 def serve(settings: ServerSettings) -> None:
@@ -101,7 +91,7 @@ def _leave(_signal: int, _frame: Any) -> None:
 
 def _first_token(settings: ServerSettings) -> str:
     """On the first start: the account `admin` and its token, which is also kept in a file that only the owner may read."""
-    database = open_database(settings.data)
+    database = open_database(settings)
     try:
         if settings.admin_token_file.exists():
             return ""

@@ -14,8 +14,26 @@ _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
 
 
 @dataclass(frozen=True)
+class S3Settings:
+    """How an S3 bucket is reached. Keys come from where boto3 looks for them. `public_endpoint` is the one that clients reach, ""
+    for the same; `direct` says whether they send and fetch packs there themselves (auto: where a probe finds that the bucket keeps
+    what that needs); `encryption` is "", AES256 or aws:kms, with `kms_key` for the last."""
+
+    endpoint: str = ""
+    public_endpoint: str = ""
+    region: str = ""
+    encryption: str = ""
+    kms_key: str = ""
+    direct: str = "auto"  # auto, always, never
+
+
+@dataclass(frozen=True)
 class ServerSettings:
-    """Times are in seconds, sizes in bytes. `public_url` is "" where clients are answered at the address that they asked."""
+    """Times are in seconds, sizes in bytes. `public_url` is "" where clients are answered at the address that they asked.
+
+    `data` is the process's own folder; what is not told to be elsewhere lies in it: the database ("": SQLite), the packs ("": on the
+    disk), hosted git (None).
+    """
 
     data: Path
     host: str = "127.0.0.1"
@@ -26,6 +44,16 @@ class ServerSettings:
     max_pack_bytes: int = MAX_PACK_BYTES
     max_manifest_bytes: int = min(MAX_MANIFEST_BYTES, _LARGEST_MANIFEST)
     decoders: int = min(os.cpu_count() or 1, 8)
+    database: str = ""
+    storage: str = ""
+    s3: S3Settings = S3Settings()
+    git: Path | None = None
+    workers: int = 1
+
+    @property
+    def database_place(self) -> Path | str:
+        """A file (SQLite) or a URL, as `Database` takes it."""
+        return self.database or self.database_file
 
     @property
     def database_file(self) -> Path:
@@ -33,11 +61,11 @@ class ServerSettings:
 
     @property
     def pack_root(self) -> Path:
-        return self.data / "packs"
+        return Path(self.storage.removeprefix("file://")) if self.storage.startswith("file://") else self.data / "packs"
 
     @property
     def git_root(self) -> Path:
-        return self.data / "git"
+        return self.git or self.data / "git"
 
     @property
     def admin_token_file(self) -> Path:

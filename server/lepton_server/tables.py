@@ -23,10 +23,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
     text,
 )
 
-SCHEMA_VERSION = 3  # 2: who lies on a base, former places of chunks, files without a row; 3: the bases of former places
+SCHEMA_VERSION = 4  # the newest migration of `migrations/versions`; what each brought is said there
 metadata = MetaData()
 Row = BigInteger().with_variant(Integer, "sqlite")  # SQLite numbers rows only in columns that are called INTEGER
 
@@ -81,8 +82,13 @@ def _of_upload() -> Column[str]:
 
 
 _HAS_BASE = text("base IS NOT NULL")
-schema = Table("schema", metadata, Column("version", Integer, nullable=False))
-tenants = Table("tenants", metadata, _number(), _text("name", unique=True))
+schema = Table(  # one row; `oldest` is the oldest SCHEMA_VERSION of a program that may still use these tables
+    "schema", metadata, Column("version", Integer, nullable=False), Column("oldest", Integer, nullable=True)
+)
+facts = Table(  # what all processes share and nobody configures: the server's identity, the key that signs transfer URLs
+    "facts", metadata, _text("name", primary_key=True), Column("value", Text, nullable=False)
+)
+tenants = Table("tenants", metadata, _number(), _text("name", unique=True), _count("quota", nullable=True))
 accounts = Table(
     "accounts",
     metadata,
@@ -90,10 +96,35 @@ accounts = Table(
     _to("tenant", "tenants"),
     _text("name"),
     _text("folded", unique=True),  # the name in lower case: two names that differ in case only would share a folder on some disks
-    _text("kind"),  # user, organisation
+    _text("kind"),  # user, organisation, robot
     Column("admin", Boolean, nullable=False),
     _count("created"),
     _count("disabled", nullable=True),
+)
+members = Table(  # of organisations; `role` is owner or member
+    "members",
+    metadata,
+    _to("organisation", "accounts", primary_key=True),
+    _to("account", "accounts", primary_key=True),
+    _text("role"),
+    Index("memberships_of_account", "account"),
+)
+teams = Table(
+    "teams",
+    metadata,
+    _number(),
+    _to("organisation", "accounts"),
+    _text("name"),
+    _text("folded"),
+    _count("created"),
+    UniqueConstraint("organisation", "folded"),
+)
+team_members = Table(
+    "team_members",
+    metadata,
+    _to("team", "teams", primary_key=True),
+    _to("account", "accounts", primary_key=True),
+    Index("teams_of_account", "account"),
 )
 tokens = Table(
     "tokens",
@@ -102,11 +133,13 @@ tokens = Table(
     _to("account", "accounts"),
     _digest("digest", unique=True),
     _text("label"),
-    _text("scopes"),
+    _text("scopes"),  # of read, write, evidence, admin; joined by commas; "" (from before there were scopes): all
     _count("created"),
     _count("expires", nullable=True),
     _count("last_used", nullable=True),
     _count("revoked", nullable=True),
+    Column("limited", Boolean, nullable=False, server_default=false()),  # to the repositories of token_repositories
+    Index("tokens_of_account", "account"),
 )
 repositories = Table(
     "repositories",
@@ -121,7 +154,17 @@ repositories = Table(
     _text("codecs"),  # ids, joined by commas
     _text("default_branch", nullable=True),
     _count("created"),
+    _count("quota", nullable=True),  # bytes; NULL: none of its own
+    _count("stored", nullable=True),  # bytes of its own unique encodings, counted as they are linked; NULL: to be counted anew
+    Column("forked_from", Row, nullable=True),  # a repository's number; it may be gone
+    _text("git_folder", nullable=True),  # below the root of git repositories; NULL: OWNER/NAME.git as it was first called
     UniqueConstraint("owner", "folded"),
+)
+token_repositories = Table(
+    "token_repositories",
+    metadata,
+    _to("token", "tokens", primary_key=True),
+    _to("repository", "repositories", primary_key=True),
 )
 redirects = Table(
     "redirects",
@@ -137,6 +180,72 @@ grants = Table(
     _to("account", "accounts", primary_key=True),
     _text("role"),
     Index("grants_of_account", "account"),
+)
+team_grants = Table(
+    "team_grants",
+    metadata,
+    _to("repository", "repositories", primary_key=True),
+    _to("team", "teams", primary_key=True),
+    _text("role"),
+    Index("grants_of_team", "team"),
+)
+rules = Table(  # of branches and tags; a ref that several patterns match has to satisfy all of them
+    "rules",
+    metadata,
+    _number(),
+    _to("repository", "repositories"),
+    Column("pattern", String(1024), nullable=False),  # of full ref names: refs/heads/main, refs/tags/v*
+    _text("push"),  # the least role that may move it
+    _text("force"),  # the least role that may move it elsewhere than forward, or delete it; "nobody": none may
+    Column("evidence", Text, nullable=False),  # names of checks that must have passed for a new tip, joined by commas
+    _count("created"),
+    UniqueConstraint("repository", "pattern"),
+)
+evidence = Table(  # what a check said of one commit; the last word counts
+    "evidence",
+    metadata,
+    _number(),
+    _to("repository", "repositories"),
+    _text("subject"),  # the commit's object name
+    _text("check"),
+    _text("outcome"),  # passed, failed
+    Column("detail", Text, nullable=False),
+    _to("account", "accounts"),
+    _count("created"),
+    Index("evidence_of_subject", "repository", "subject"),
+)
+locks = Table(
+    "locks",
+    metadata,
+    _number(),
+    _to("repository", "repositories"),
+    Column("path", String(4096), nullable=False),
+    _to("account", "accounts"),
+    _count("created"),
+    UniqueConstraint("repository", "path"),
+)
+shares = Table(  # links to files of one version for people without an account
+    "shares",
+    metadata,
+    _number(),
+    _digest("digest", unique=True),  # SHA-256 of the link's secret
+    _to("repository", "repositories"),
+    _to("account", "accounts"),
+    Column("revision", Text, nullable=False),  # what was asked for, to show it
+    _count("created"),
+    _count("expires", nullable=True),
+    _count("max_downloads", nullable=True),  # of each file
+    _count("revoked", nullable=True),
+    Index("shares_of_repository", "repository"),
+)
+share_files = Table(
+    "share_files",
+    metadata,
+    _to("share", "shares", primary_key=True),
+    Column("path", String(4096), primary_key=True),
+    _digest("oid"),
+    _count("size"),
+    _count("downloads"),
 )
 packs = Table(
     "packs",
@@ -270,4 +379,64 @@ refs = Table(
     _to("repository", "repositories", primary_key=True),
     Column("name", String(4096), primary_key=True),
     _text("target"),
+)
+pending_packs = Table(  # packs on their way to a store that clients reach themselves
+    "pending_packs",
+    metadata,
+    _of_upload(),
+    _digest("name", primary_key=True),
+    _text("storage_key", unique=True),
+    _count("size"),
+    _count("sequence"),
+    _count("created"),
+)
+tombstones = Table(  # weights that were taken away: what their pointers now stand for
+    "tombstones",
+    metadata,
+    _number(),
+    _to("tenant", "tenants"),
+    _to("repository", "repositories", nullable=True),  # NULL: nowhere in the tenant, and not to be uploaded again
+    _digest("oid"),
+    _count("size"),
+    _text("kind"),  # expired, purged
+    Column("reason", Text, nullable=False),
+    _text("by"),
+    _count("created"),
+    Index("tombstones_of_oid", "tenant", "oid"),
+)
+backups = Table(
+    "backups",
+    metadata,
+    _number(),
+    Column("destination", Text, nullable=False),
+    _count("started"),
+    _count("finished", nullable=True),
+    Column("detail", Text, nullable=False),  # JSON
+)
+processes = Table(  # servers that run, or ran until a moment ago
+    "processes",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    _text("host"),
+    _count("pid"),
+    _text("version"),
+    _count("started"),
+    _count("seen"),
+)
+audit = Table(  # rows are only ever added; triggers of the migration see to it
+    "audit",
+    metadata,
+    _number(),
+    _count("at"),
+    _to("tenant", "tenants", nullable=True),
+    _text("account"),  # its name at the time; "" is nobody, "server" whoever runs commands of lepton-server
+    _text("token"),  # the label and number of the token
+    _text("address"),  # of the client
+    _text("action"),  # noun.verb, as in token.create
+    _text("repository"),  # OWNER/NAME at the time, or ""
+    Column("subject", Text, nullable=False),  # what it was done to
+    Column("detail", Text, nullable=False),  # JSON
+    _text("request"),  # the name of the request
+    Index("audit_by_time", "at"),
+    Index("audit_of_repository", "repository", "at"),
 )

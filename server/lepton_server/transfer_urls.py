@@ -12,9 +12,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
+from lepton_server.database import Database, insert_new
 from lepton_server.refusals import Refusal
+from lepton_server.tables import facts
 
 PUT, GET = "put", "get"
+_FACT = "transfer-secret"
 
 
 class Signer:
@@ -29,6 +34,13 @@ class Signer:
         if not file.exists():
             write_private(file, secrets.token_hex(32))
         return cls(bytes.fromhex(file.read_text("ascii").strip()))
+
+    @classmethod
+    def of_database(cls, database: Database) -> Signer:
+        """With the secret that all processes on this database share."""
+        with database.write() as connection:
+            insert_new(connection, facts, [{"name": _FACT, "value": secrets.token_hex(32)}])
+            return cls(bytes.fromhex(connection.execute(select(facts.c.value).where(facts.c.name == _FACT)).scalar_one()))
 
     def sign(self, purpose: str, claims: dict[str, Any], seconds: int) -> str:
         """A URL-safe text that says so for so many seconds."""

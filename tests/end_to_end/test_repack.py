@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from pathlib import Path
 
 from lepton_server import administration
 from lepton_server.care.repacking import Repacked
+from lepton_server.settings import ServerSettings
 from tests.end_to_end.test_at_once import at_once
 from tests.end_to_end.world import World
 from tests.server.deltas import trained, tuned
@@ -31,15 +31,15 @@ def models(person: str, start: int = 0) -> list[bytes]:
 class Caretaker:
     """Runs repack over and over until it is told to end; the same as `lepton-server repack` in a process that is not the server."""
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    def __init__(self, settings: ServerSettings) -> None:
+        self._settings = settings
         self._over = threading.Event()
         self.total = Repacked()
         self.runs = 0
 
     def work(self) -> None:
         while not self._over.wait(0.05):
-            self.total += administration.repack(self._data, None, GRACE_SECONDS)
+            self.total += administration.repack(self._settings, None, GRACE_SECONDS)
             self.runs += 1
 
     def end(self) -> None:
@@ -51,7 +51,7 @@ def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
     first = world.repository(remote=url)
     world.git(first, "push", "-q", "origin", "main")
     written = {person: models(person) for person in PEOPLE}
-    caretaker = Caretaker(world.server.data)
+    caretaker = Caretaker(world.server.settings)
 
     def push_all(person: str) -> None:
         place = world.folder / person
@@ -80,7 +80,7 @@ def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
     assert caretaker.runs > 3
     assert caretaker.total.damaged == []
     for grace in (0.0, 0.0):
-        administration.repack(world.server.data, None, grace)
+        administration.repack(world.server.settings, None, grace)
     world.git(world.folder, "clone", "-q", url, "last")
     for person in PEOPLE:
         world.git(world.folder / "last", "switch", "-q", person)
@@ -103,7 +103,7 @@ def test_an_older_clone_pulls_what_lies_on_chains_that_were_shortened(world: Wor
     reader = world.folder / "reader"
     world.git(reader, "pull", "-q")
     own = url.split("/", 3)[3]
-    assert administration.repack(world.server.data, own, 0.0).recoded_chunks == 3  # each layer was on three bases
+    assert administration.repack(world.server.settings, own, 0.0).recoded_chunks == 3  # each layer was on three bases
     world.git(world.folder, "clone", "-q", url, "second")
     second = world.folder / "second"
     for version in (4, 5):

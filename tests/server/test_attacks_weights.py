@@ -27,8 +27,8 @@ from git_lepton.wire.protocol import repository_path
 from lepton_server import repositories, upload_records, uploads
 from lepton_server.accounts import caller_by_id, ensure_account
 from lepton_server.disk_store import DiskStore
+from lepton_server.places import open_database
 from lepton_server.refusals import Refusal
-from lepton_server.serving import open_database
 from lepton_server.settings import ServerSettings
 from lepton_server.verification import Verification
 from lepton_server.verifier import Verifier
@@ -253,7 +253,7 @@ def test_a_ticket_is_for_one_pack_of_one_session(connect: Connect, noise: Noise)
 
 
 def test_what_is_announced_after_the_commit_is_not_said_to_be_done(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+    database = open_database(ServerSettings(tmp_path))
     file = weights(b"late")
     with database.write() as connection:
         caller = caller_by_id(connection, ensure_account(connection, "ann"))
@@ -266,7 +266,7 @@ def test_what_is_announced_after_the_commit_is_not_said_to_be_done(tmp_path: Pat
 
 
 def test_the_verifier_outlives_a_database_that_takes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    database = open_database(tmp_path)
+    database = open_database(ServerSettings(tmp_path))
     with database.write() as connection:
         caller = caller_by_id(connection, ensure_account(connection, "ann"))
         repository = repositories.create(connection, caller, "ann", "models")

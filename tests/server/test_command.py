@@ -17,7 +17,8 @@ from sqlalchemy import update
 from git_lepton.format.coding.codec import RELEASED
 from git_lepton.wire.protocol import API
 from lepton_server.folder_lock import only_one
-from lepton_server.serving import open_database
+from lepton_server.places import open_database
+from lepton_server.settings import ServerSettings
 from lepton_server.tables import schema
 from tests.server.weights_client import WeightsClient, weights
 from tests.support.running_server import RunningServer
@@ -74,9 +75,9 @@ def test_several_workers_are_refused(tmp_path: Path) -> None:
 
 
 def test_data_of_a_newer_server_are_refused(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+    database = open_database(ServerSettings(tmp_path))
     with database.write() as connection:
-        connection.execute(update(schema).values(version=99))
+        connection.execute(update(schema).values(version=99, oldest=99))
     database.close()
     done = run("serve", "--data", str(tmp_path), "--port", "0")
     assert done.returncode == 2

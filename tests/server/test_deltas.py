@@ -13,7 +13,7 @@ from sqlalchemy import update
 
 from git_lepton.format.coding.codec import encode
 from git_lepton.format.identifiers import ChunkId
-from lepton_server.serving import open_database
+from lepton_server.places import open_database
 from lepton_server.tables import repositories
 from tests.server.deltas import fetch, on, solo, trained, tuned, versions
 from tests.server.test_attacks_http import resident_mib
@@ -219,7 +219,7 @@ def old(connect: Connect, server: RunningServer) -> WeightsClient:
     """A repository that was made before deltas were."""
     client = connect(f"admin/old-{time.monotonic_ns()}")
     client.open()
-    database = open_database(server.data)
+    database = open_database(server.settings)
     with database.write() as connection:
         mine = repositories.c.folded == client.name.partition("/")[2]
         connection.execute(update(repositories).where(mine).values(codecs="0,1,2"))

@@ -24,7 +24,8 @@ from lepton_server.decoding import Decoder
 from lepton_server.disk_store import DiskStore
 from lepton_server.jobs import Jobs
 from lepton_server.object_store import StoreFull
-from lepton_server.serving import open_database
+from lepton_server.places import open_database
+from lepton_server.settings import ServerSettings
 from lepton_server.tables import uploads
 from lepton_server.verification import Verification, Workshop
 from tests.server.deltas import fetch, versions
@@ -48,7 +49,7 @@ def test_a_pack_is_verified_in_turns_each_of_which_goes_on_where_the_last_ended(
         client.send(session, make_pack(file.chunks), 5)  # out of turn: the server waits a little for what is before it
         client.http.close()
         server.kill()
-        database = open_database(server.data)
+        database = open_database(server.settings)
     decoder = Decoder(DiskStore(server.data / "packs"), 1)
     jobs = Jobs(database, 3600)
     jobs.release_all()
@@ -110,7 +111,7 @@ def test_a_restart_does_not_revive_what_has_expired(tmp_path: Path) -> None:
         client = WeightsClient(server.url, server.admin_token, "admin/gone")
         session = client.open()
         client.send(session, make_pack(second.chunks))  # waits for a base that never comes
-        database = open_database(server.data)
+        database = open_database(server.settings)
         time.sleep(0.3)
         with database.write() as connection:
             connection.execute(update(uploads).values(expires=clock(connection) - 1000))
@@ -145,5 +146,5 @@ def test_windows_hold_every_name_once() -> None:
 
 @pytest.mark.parametrize("complaint", ["disk I/O error", "database or disk is full"])
 def test_a_full_disk_is_one_sentence(tmp_path: Path, complaint: str) -> None:
-    with pytest.raises(StoreFull, match="disk is full"), administration._opened(tmp_path):
+    with pytest.raises(StoreFull, match="disk is full"), administration._opened(ServerSettings(tmp_path)):
         raise OperationalError("", {}, Exception(complaint))

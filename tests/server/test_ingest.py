@@ -14,8 +14,9 @@ from lepton_server.accounts import Caller, caller_by_id, ensure_account
 from lepton_server.database import Database
 from lepton_server.ingest import BaseAbsent, PackRefused, ReceivedPack
 from lepton_server.names import Encoding
+from lepton_server.places import open_database
 from lepton_server.repositories import Repository
-from lepton_server.serving import open_database
+from lepton_server.settings import ServerSettings
 from lepton_server.tables import chunk_links, encodings, leases, packs, tenants, uploads
 from lepton_server.tables import repositories as rows
 
@@ -89,7 +90,7 @@ class World:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(tmp_path)
+    opened = open_database(ServerSettings(tmp_path))
     yield opened
     opened.close()
 

@@ -10,14 +10,15 @@ from git_lepton.wire.messages import PackOffer
 from lepton_server import repositories, upload_records, uploads
 from lepton_server.accounts import caller_by_id, ensure_account
 from lepton_server.jobs import Jobs, LeaseLost
-from lepton_server.serving import open_database
+from lepton_server.places import open_database
+from lepton_server.settings import ServerSettings
 from lepton_server.tables import jobs, metadata, packs
 from lepton_server.tables import uploads as rows
 from tests.server.weights_client import weights
 
 
 def test_old_uploads_are_forgotten_and_young_ones_not(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+    database = open_database(ServerSettings(tmp_path))
     file = weights(b"some")
     with database.write() as connection:
         caller = caller_by_id(connection, ensure_account(connection, "ann"))
@@ -39,7 +40,7 @@ def test_old_uploads_are_forgotten_and_young_ones_not(tmp_path: Path) -> None:
 
 
 def test_a_job_is_one_process_s_until_its_lease_ends(tmp_path: Path) -> None:
-    database = open_database(tmp_path)
+    database = open_database(ServerSettings(tmp_path))
     with database.write() as connection:
         caller = caller_by_id(connection, ensure_account(connection, "ann"))
         repository = repositories.create(connection, caller, "ann", "models")

@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Self
 
 from lepton_server import administration
+from lepton_server.settings import ServerSettings
 
 _LISTENING = "listening on "
 _START_SECONDS = 60.0
@@ -47,14 +48,19 @@ class RunningServer:
     def pid(self) -> int:
         return self._process.pid
 
+    @property
+    def settings(self) -> ServerSettings:
+        """Where its data are."""
+        return ServerSettings(self.data)
+
     def make_user(self, name: str) -> str:
         """A new account; its token."""
-        administration.add_user(self.data, name)
-        return administration.new_token(self.data, name)
+        administration.add_user(self.settings, name)
+        return administration.new_token(self.settings, name)
 
     def grant(self, name: str, role: str, repository: str) -> None:
         """From now on this is the account's role in OWNER/REPO."""
-        administration.grant(self.data, name, role, repository)
+        administration.grant(self.settings, name, role, repository)
 
     def run(self, *arguments: str) -> str:
         """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""

@@ -12,7 +12,8 @@ from sqlalchemy import Select, delete, select, update
 from lepton_server import administration
 from lepton_server.care.repacking import Repacked
 from lepton_server.database import Database
-from lepton_server.serving import open_database
+from lepton_server.places import open_database
+from lepton_server.settings import ServerSettings
 from lepton_server.tables import encodings, leases, object_links, packs, uploads
 from tests.server.conftest import connect, noise, server
 from tests.server.weights_client import Weights, WeightsClient
@@ -30,7 +31,7 @@ class Keeper:
     database: Database
 
     def repack(self, grace: float = 0.0, *, dry_run: bool = False) -> Repacked:
-        return administration.repack(self.data, self.repository, grace, dry_run=dry_run)
+        return administration.repack(ServerSettings(self.data), self.repository, grace, dry_run=dry_run)
 
     def end_sessions(self) -> None:
         """As if an hour had gone by: no upload lives, and no lease."""
@@ -70,7 +71,7 @@ class Keeper:
 @pytest.fixture
 def keep(server: RunningServer) -> object:
     """Makes keepers: `keep(client)` is that of the client's repository."""
-    database = open_database(server.data)
+    database = open_database(server.settings)
 
     def make(client: WeightsClient) -> Keeper:
         return Keeper(server.data, client.name, database)

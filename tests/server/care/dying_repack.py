@@ -18,6 +18,7 @@ from lepton_server import administration
 from lepton_server.care import repacking
 from lepton_server.database import Database
 from lepton_server.disk_store import DiskIncoming, DiskStore
+from lepton_server.settings import ServerSettings
 
 __all__ = ["repacking"]  # loaded before the first fork
 
@@ -56,7 +57,7 @@ def repack(data: str, repository: str, step: int) -> None:
         fate.moment()
 
     Database.write, DiskIncoming.finish, DiskStore.delete = doomed_write, doomed_finish, doomed_delete  # type: ignore[method-assign,assignment]
-    administration.repack(Path(data), repository, 0.0)
+    administration.repack(ServerSettings(Path(data)), repository, 0.0)
 
 
 def main(data: str, repository: str) -> None:

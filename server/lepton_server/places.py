@@ -1,0 +1,80 @@
+"""Opens what a server's settings name: its database and the store of its packs, and sees that the two belong together.
+
+A store that a server has used carries that server's identity (the key `identity`), and its database the same. Where they differ nothing
+is touched: a caretaker that is pointed at another server's bucket would take all that lies there for garbage.
+"""
+
+from __future__ import annotations
+
+import secrets
+
+from sqlalchemy import select
+
+from git_lepton.errors import WrongUse
+from lepton_server.accounts import prepare_tenant
+from lepton_server.database import Database, insert_new
+from lepton_server.disk_store import DiskStore
+from lepton_server.object_store import ObjectMissing, ObjectStore
+from lepton_server.settings import ServerSettings
+from lepton_server.tables import facts
+
+_KEY = "identity"
+_LENGTH = 32
+_IDENTITY = select(facts.c.value).where(facts.c.name == _KEY)
+
+
+class WrongStorage(WrongUse):
+    """The storage is not that of this database."""
+
+
+def open_database(settings: ServerSettings) -> Database:
+    """The database, and the data folder, both made if they are not there. Raises NewerSchema, BadDatabaseUrl."""
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(settings.database_place)
+    with database.read() as connection:
+        is_new = connection.execute(_IDENTITY).scalar_one_or_none() is None
+    if is_new:
+        with database.write() as connection:
+            prepare_tenant(connection)
+            insert_new(connection, facts, [{"name": _KEY, "value": secrets.token_hex(_LENGTH // 2)}])
+    return database
+
+
+def open_store(settings: ServerSettings, database: Database, incoming: str = "incoming") -> ObjectStore:
+    """The store of these settings; `incoming` names where a disk keeps what is on its way. Raises WrongStorage, StoreTrouble."""
+    store = _store(settings, incoming)
+    with database.read() as connection:
+        ours = connection.execute(_IDENTITY).scalar_one()
+    try:
+        found = store.read(_KEY, 0, _LENGTH).decode("ascii", "replace")
+    except ObjectMissing:
+        _claim(store, ours)
+        return store
+    if found != ours:
+        raise WrongStorage(
+            f"the packs in {settings.storage or settings.pack_root} belong to another database than this one",
+            "Check --storage and --database; nothing was changed.",
+        )
+    return store
+
+
+def _claim(store: ObjectStore, identity: str) -> None:
+    incoming = store.begin(_KEY)
+    try:
+        incoming.write(identity.encode())
+        incoming.finish()
+    finally:
+        incoming.abort()
+
+
+def _store(settings: ServerSettings, incoming: str) -> ObjectStore:
+    scheme, found, _ = settings.storage.partition("://")
+    if not found or scheme == "file":
+        return DiskStore(settings.pack_root, incoming)
+    if scheme == "s3":
+        from lepton_server.s3_store import open_s3_store
+
+        return open_s3_store(settings)
+    raise WrongUse(
+        f"{scheme}:// is no kind of storage that the server knows", "Write s3://BUCKET/PREFIX, or leave --storage out."
+    )
