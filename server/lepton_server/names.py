@@ -10,17 +10,20 @@ Invariant: wherever a chunk is linked the bases of its encoding are linked too, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Select, exists, func, select
 
 from git_lepton.format.pack import MAX_DEPTH
+from lepton_server import quotas
 from lepton_server.accounts import Caller
 from lepton_server.database import in_batches, insert_new
+from lepton_server.lookup import MOST_NAMES, all_rows, asked
 from lepton_server.permissions import readable
 from lepton_server.repositories import Repository
-from lepton_server.tables import chunk_links, encodings, object_links, objects, packs, repositories
+from lepton_server.tables import chunk_links, encodings, facts, object_links, objects, packs, repositories
 
 
 class Encoding(NamedTuple):
@@ -39,23 +42,22 @@ class Encoding(NamedTuple):
 
 
 Found = dict[bytes, Encoding]
+_PLACE = ("pack", *Encoding._fields[3:])
+_ALL_BITS = 0xFFFFFFFFFFFFFFFF
 
 
 def linked(connection: Connection, repository: Repository, chunks: Iterable[bytes]) -> Found:
     """Those of these chunks that the repository holds."""
-    here = (chunk_links.c.repository == repository.id) & (chunk_links.c.chunk == encodings.c.chunk)
-    query = _stored(repository.tenant).join(chunk_links, here)
-    return _matching(connection, query, chunks)
+    return _matching(connection, repository.tenant, chunks, partial(held_by, repository.id))
 
 
 def resolve(connection: Connection, caller: Caller, repository: Repository, chunks: Iterable[bytes]) -> Found:
     """Those that the repository holds, or may hold because the caller may read them elsewhere in its tenant."""
-    asked = list(chunks)
-    found = linked(connection, repository, asked)
-    rest = [chunk for chunk in asked if chunk not in found]
+    wanted = list(chunks)
+    found = linked(connection, repository, wanted)
+    rest = [chunk for chunk in wanted if chunk not in found]
     if rest and caller.tenant == repository.tenant:
-        elsewhere = (chunk_links.c.chunk == encodings.c.chunk) & chunk_links.c.repository.in_(readable(caller))
-        foreign = _matching(connection, _stored(repository.tenant).where(exists().where(elsewhere)), rest)
+        foreign = _matching(connection, repository.tenant, rest, partial(_readable_by, caller))
         chains = with_bases(connection, repository.tenant, foreign)
         held = {None, *linked(connection, repository, chains.keys() - foreign.keys())}
         found |= {
@@ -64,6 +66,11 @@ def resolve(connection: Connection, caller: Caller, repository: Repository, chun
             if encoding.base in held and is_allowed(encoding, chains, repository)
         }
     return found
+
+
+def moves(connection: Connection) -> int:
+    """A number that grows whenever a chunk goes or comes to lie elsewhere (the database counts)."""
+    return int(connection.execute(select(facts.c.value).where(facts.c.name == "moves")).scalar_one())
 
 
 def is_allowed(encoding: Encoding | None, chains: Found, repository: Repository) -> bool:
@@ -91,7 +98,7 @@ def allowed_codecs(connection: Connection, tenant: int, chunks: Iterable[bytes])
 
 def in_tenant(connection: Connection, tenant: int, chunks: Iterable[bytes]) -> Found:
     """Where these chunks are stored, whoever may read them: never for an answer to a client."""
-    return _matching(connection, _stored(tenant), chunks)
+    return _matching(connection, tenant, chunks)
 
 
 def with_bases(connection: Connection, tenant: int, found: Found) -> Found:
@@ -106,8 +113,10 @@ def with_bases(connection: Connection, tenant: int, found: Found) -> Found:
 
 
 def link(connection: Connection, repository: Repository, chunks: Iterable[bytes]) -> None:
-    """From now on the repository holds these chunks. The caller sees to the invariant."""
-    insert_new(connection, chunk_links, [{"repository": repository.id, "chunk": chunk} for chunk in chunks])
+    """From now on the repository holds these chunks. The caller sees to the invariant. Raises QuotaExceeded."""
+    held = list(chunks)
+    quotas.added(connection, repository, held)
+    insert_new(connection, chunk_links, [{"repository": repository.id, "chunk": chunk} for chunk in held])
 
 
 def stored_objects(connection: Connection, repository: Repository, oids: Iterable[bytes]) -> set[bytes]:
@@ -141,29 +150,49 @@ def _of_objects(
         yield from ((oid, value) for oid, value in connection.execute(query.where(mine)))
 
 
-def _stored(tenant: int) -> Select[Any]:
-    columns = encodings.c
-    return (
-        select(
-            columns.chunk,
-            columns.pack,
-            packs.c.storage_key,
-            columns.offset,
-            columns.stored,
-            columns.raw,
-            columns.codec,
-            columns.depth,
-            columns.base,
-            columns.checksum,
-        )
-        .join(packs, packs.c.id == columns.pack)
-        .where(columns.tenant == tenant, packs.c.state == "verified")
-    )
+Condition = Callable[[ColumnElement[bytes]], ColumnElement[bool]]
 
 
-def _matching(connection: Connection, query: Select[Any], chunks: Iterable[bytes]) -> Found:
+def held_by(repository: int, chunk: ColumnElement[bytes]) -> ColumnElement[bool]:
+    return exists().where(chunk_links.c.repository == repository, chunk_links.c.chunk == chunk)
+
+
+def _readable_by(caller: Caller, chunk: ColumnElement[bytes]) -> ColumnElement[bool]:
+    return exists().where(chunk_links.c.chunk == chunk, chunk_links.c.repository.in_(readable(caller)))
+
+
+def _matching(connection: Connection, tenant: int, chunks: Iterable[bytes], condition: Condition | None = None) -> Found:
     found: Found = {}
-    for batch in in_batches(sorted(set(chunks))):  # in the order of the index: half the time
-        rows = connection.execute(query.where(encodings.c.chunk.in_(batch))).all()
-        found |= {row[0]: Encoding._make(row) for row in rows}
+    wanted = sorted(set(chunks))
+    for start in range(0, len(wanted), MOST_NAMES):
+        portion = wanted[start : start + MOST_NAMES]
+        rows = located(connection, tenant, b"".join(portion), condition)
+        keys = _storage_keys(connection, {row[1] for row in rows})
+        for n, pack, offset, stored, raw, codec, depth, base, checksum in rows:
+            if pack in keys:
+                place = keys[pack], offset, stored, raw, codec, depth, base, checksum & _ALL_BITS
+                found[portion[n]] = Encoding(portion[n], pack, *place)
     return found
+
+
+def located(
+    connection: Connection, tenant: int, names: bytes, condition: Condition | None = None, columns: Sequence[str] = _PLACE
+) -> list[tuple[Any, ...]]:
+    """Where these chunks (sorted names, one after the other) are stored: rows of their place in the list and these columns, as the
+    database has them; also those in packs that are not verified. `condition` is on the chunk's name."""
+    wanted = asked(connection, names)
+    here = (encodings.c.tenant == tenant) & (encodings.c.chunk == wanted.c.chunk)
+    query = select(wanted.c.n, *(encodings.c[name] for name in columns)).select_from(wanted).join(encodings, here)
+    return all_rows(connection, query if condition is None else query.where(condition(wanted.c.chunk)))
+
+
+def verified_packs(connection: Connection, among: Iterable[int]) -> set[int]:
+    """Those of these packs that what lies in counts as stored."""
+    return set(_storage_keys(connection, among))
+
+
+def _storage_keys(connection: Connection, among: Iterable[int]) -> dict[int, str]:
+    """Of those of these packs that are verified."""
+    columns = select(packs.c.id, packs.c.storage_key).where(packs.c.state == "verified")
+    batches = (connection.execute(columns.where(packs.c.id.in_(some))) for some in in_batches(sorted(among)))
+    return {number: key for rows in batches for number, key in rows}

@@ -3,94 +3,108 @@
 from __future__ import annotations
 
 import json
-import struct
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
+from functools import partial
 from itertools import islice
 
 from sqlalchemy import Connection, select
 
 from git_lepton.wire.protocol import DIGEST_BYTES
 from lepton_server import names
-from lepton_server.names import Encoding
+from lepton_server.database import in_batches
+from lepton_server.lookup import MOST_NAMES, sorted_names
 from lepton_server.repositories import Repository
 from lepton_server.tables import packs
 
-_WINDOW = 8_000  # chunks looked up at once
 _PART = 5_000  # entries written at once
-_ENTRY = struct.Struct("<IQQQBBQ32s")
-_NO_BASE = bytes(DIGEST_BYTES)
+_ALL_BITS = 0xFFFFFFFFFFFFFFFF
 
 
-def windows(digests: bytes, size: int = _WINDOW) -> Iterator[list[bytes]]:
+def windows(digests: bytes, size: int = MOST_NAMES) -> Iterator[bytes]:
     """The names that lie one after the other in `digests`, so many at a time."""
     step = DIGEST_BYTES * size
     for start in range(0, len(digests), step):
-        end = min(start + step, len(digests))
-        yield [digests[at : at + DIGEST_BYTES] for at in range(start, end, DIGEST_BYTES)]
+        yield digests[start : start + step]
+
+
+def split(digests: bytes) -> list[bytes]:
+    """The names that lie one after the other."""
+    return [digests[at : at + DIGEST_BYTES] for at in range(0, len(digests), DIGEST_BYTES)]
 
 
 class PlanDraft:
     """Where each chunk lies, in the order asked for, then the bases that they need besides. About 300 bytes of memory for each."""
 
     def __init__(self, connection: Connection, repository: Repository, digests: bytes) -> None:
-        self._place: dict[bytes, int] = {}
-        self._entries = bytearray()
+        self._connection, self._tenant = connection, repository.tenant
+        self._texts: list[str] = []  # of entries, without the base and the bracket that ends them
+        self._bases: dict[int, bytes] = {}  # of those entries that have one
         self._packs: dict[int, int] = {}
+        self._listed: list[dict[str, str | int]] = []
         self._missing: list[int] = []
-        bases: set[bytes] = set()
+        self._extra: list[bytes] = []
+        self._place: dict[bytes, int] = {}
         for number, window in enumerate(windows(digests)):
-            found = names.linked(connection, repository, window)
-            self._missing += [number * _WINDOW + at for at, name in enumerate(window) if name not in found]
-            bases |= self._add(found[name] for name in window if name in found)
-        self._asked = len(self._place)
-        while bases := {name for name in bases if name not in self._place}:
-            bases = self._add_bases(connection, repository, bases)
-        self._listed = _described(connection, self._packs)
+            absent = self._add(window, partial(names.held_by, repository.id))
+            self._missing += [number * MOST_NAMES + at for at in absent]
+        if self._bases:
+            self._add_bases(digests)
 
-    def _add_bases(self, connection: Connection, repository: Repository, wanted: Collection[bytes]) -> set[bytes]:
-        following: set[bytes] = set()
-        for window in windows(b"".join(sorted(wanted))):
-            following |= self._add(names.in_tenant(connection, repository.tenant, window).values())
-        return following
+    def _add_bases(self, digests: bytes) -> None:
+        lacking = set(self._missing)
+        there = (name for at, name in enumerate(split(digests)) if at not in lacking)
+        self._place = {name: index for index, name in enumerate(there)}
+        while wanted := sorted({base for base in self._bases.values() if base not in self._place}):
+            for window in windows(b"".join(wanted)):
+                before = len(self._texts)
+                absent = set(self._add(window))
+                found = [name for at, name in enumerate(split(window)) if at not in absent]
+                self._place |= {name: before + index for index, name in enumerate(found)}
+                self._extra += found
 
-    def _add(self, found: Iterable[Encoding]) -> set[bytes]:
-        """Append entries; the bases that they need."""
-        bases: set[bytes] = set()
-        for chunk, pack, _, offset, stored, raw, codec, depth, base, checksum in found:
-            self._place[chunk] = len(self._entries) // _ENTRY.size
-            index = self._packs.setdefault(pack, len(self._packs))
-            self._entries += _ENTRY.pack(index, offset, stored, raw, codec, depth, checksum, base or _NO_BASE)
-            if base:
-                bases.add(base)
-        return bases
+    def _add(self, window: bytes, condition: names.Condition | None = None) -> list[int]:
+        """Append entries for these chunks; the places of those that are not there."""
+        order, ordered = sorted_names(window)
+        rows = names.located(self._connection, self._tenant, ordered, condition)
+        self._describe({row[1] for row in rows} - self._packs.keys())
+        entries: list[tuple[str, bytes | None] | None] = [None] * len(order)
+        index = self._packs
+        for n, pack, offset, stored, raw, codec, depth, base, checksum in rows:
+            if pack in index:
+                text = f"[{index[pack]},{offset},{stored},{raw},{codec},{depth},{checksum & _ALL_BITS},"
+                entries[order[n]] = text, base
+        before = len(self._texts)
+        there = [entry for entry in entries if entry is not None]
+        self._texts += [text for text, _ in there]
+        self._bases.update((before + at, base) for at, (_, base) in enumerate(there) if base is not None)
+        return [at for at, entry in enumerate(entries) if entry is None] if len(there) < len(entries) else []
+
+    def _describe(self, new: Collection[int]) -> None:
+        """Give those of these packs that are verified a place in the plan's list."""
+        for some in in_batches(sorted(new)):
+            query = select(packs.c.id, packs.c.name, packs.c.size).where(packs.c.id.in_(some), packs.c.state == "verified")
+            for number, name, size in self._connection.execute(query):
+                self._packs[number] = len(self._listed)
+                self._listed.append({"pack": name.hex(), "size": size})
 
     def parts(self) -> Iterator[bytes]:
         """The JSON text of the plan (`wire.messages.Plan`)."""
         yield b'{"packs":' + json.dumps(self._listed, separators=(",", ":")).encode()
         yield b',"entries":['
-        yield from self._listing(self._texts())
+        yield from _listing(self._entries())
         yield b'],"extra":['
-        yield from self._listing(f'"{name.hex()}"' for name in islice(self._place, self._asked, None))
+        yield from _listing(f'"{name.hex()}"' for name in self._extra)
         yield b'],"missing":' + json.dumps(self._missing, separators=(",", ":")).encode() + b"}"
 
-    def _texts(self) -> Iterator[str]:
-        place = self._place
-        for pack, offset, stored, raw, codec, depth, checksum, base in _ENTRY.iter_unpack(self._entries):
-            on = -1 if base == _NO_BASE else place[base]
-            yield f"[{pack},{offset},{stored},{raw},{codec},{depth},{checksum},{on}]"
-
-    @staticmethod
-    def _listing(texts: Iterator[str]) -> Iterator[bytes]:
-        comma = ""
-        while part := list(islice(texts, _PART)):
-            yield (comma + ",".join(part)).encode()
-            comma = ","
+    def _entries(self) -> Iterator[str]:
+        if not self._bases:
+            return (f"{text}-1]" for text in self._texts)
+        on = (self._place[base] if (base := self._bases.get(at)) else -1 for at in range(len(self._texts)))
+        return (f"{text}{place}]" for text, place in zip(self._texts, on, strict=True))
 
 
-def _described(connection: Connection, needed: Collection[int]) -> list[dict[str, str | int]]:
-    known: dict[int, dict[str, str | int]] = {}
-    numbers = list(needed)
-    for start in range(0, len(numbers), 1000):
-        query = select(packs.c.id, packs.c.name, packs.c.size).where(packs.c.id.in_(numbers[start : start + 1000]))
-        known |= {id_: {"pack": name.hex(), "size": size} for id_, name, size in connection.execute(query)}
-    return [known[id_] for id_ in numbers]
+def _listing(texts: Iterator[str]) -> Iterator[bytes]:
+    comma = ""
+    while part := list(islice(texts, _PART)):
+        yield (comma + ",".join(part)).encode()
+        comma = ","

@@ -321,6 +321,7 @@ object_links = Table(
     _digest("oid", primary_key=True),
     _to("object", "objects"),
     _count("created"),
+    _count("counted_on", nullable=True),  # when a push last heard that it is there; NULL: never since it was made
     sqlite_with_rowid=False,
 )
 uploads = Table(
@@ -333,6 +334,7 @@ uploads = Table(
     _count("created"),
     _count("expires"),
     _count("verified_bytes"),
+    Column("token", Row, nullable=True),  # that it was opened with: whose scopes and limits count
     Index("uploads_by_state", "state"),
 )
 upload_packs = Table(
@@ -434,9 +436,10 @@ audit = Table(  # rows are only ever added; triggers of the migration see to it
     _text("address"),  # of the client
     _text("action"),  # noun.verb, as in token.create
     _text("repository"),  # OWNER/NAME at the time, or ""
+    Column("repository_id", Row, nullable=True),  # the same for good: names move on
     Column("subject", Text, nullable=False),  # what it was done to
     Column("detail", Text, nullable=False),  # JSON
     _text("request"),  # the name of the request
     Index("audit_by_time", "at"),
-    Index("audit_of_repository", "repository", "at"),
+    Index("audit_of_repository", "repository_id", "at"),
 )

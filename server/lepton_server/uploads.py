@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable
+from functools import partial
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from git_lepton.format.manifest import Manifest, ManifestHead
 from git_lepton.wire.messages import PackOffer, UploadState
-from git_lepton.wire.protocol import MISSING, STORED
-from lepton_server import names, upload_records
+from git_lepton.wire.protocol import DIGEST_BYTES, STORED
+from lepton_server import held_objects, names, tombstones, upload_records
 from lepton_server.accounts import Caller
 from lepton_server.database import Database, clock, in_batches, insert_new
-from lepton_server.planning import windows
+from lepton_server.lookup import sorted_names
+from lepton_server.planning import split, windows
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.tables import leases, packs, upload_manifests, upload_packs, uploads
 
 _MANIFESTS_BYTES = 64 * 1024 * 1024  # of one upload, together: its verification keeps them in memory
 _LARGE_MANIFEST_BYTES = 64 * 1024  # smaller ones are not worth adding up
-_HAVE_WINDOW = 4_000  # chunks looked up at once
 _HAVE_TRIES = 10
 _TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
 
@@ -28,7 +29,8 @@ _TOUCH_SHARE = 0.9  # of a session's time must be left, or a call renews it
 def open_session(connection: Connection, caller: Caller, repository: Repository, seconds: int) -> str:
     """A new session's name, which only the caller learns."""
     session, now = secrets.token_hex(16), clock(connection)
-    row = {"id": session, "repository": repository.id, "account": caller.account, "state": "open", "created": now}
+    row = {"id": session, "repository": repository.id, "account": caller.account, "token": caller.token}
+    row |= {"state": "open", "created": now}
     connection.execute(insert(uploads).values(**row, expires=now + 1000 * seconds, verified_bytes=0))
     return session
 
@@ -59,24 +61,51 @@ def session_gone() -> Refusal:
 
 def have(database: Database, caller: Caller, repository: Repository, session: str, digests: bytes) -> bytes:
     """For each chunk MISSING, or STORED plus the number of bases under it: it need not be sent. The packs of those, and of their
-    bases, are leased to the session. Raises Refusal (unavailable)."""
-    return b"".join(_have(database, caller, repository, session, window) for window in windows(digests, _HAVE_WINDOW))
+    bases, are leased to the session. Raises Refusal (unavailable).
 
-
-def _have(database: Database, caller: Caller, repository: Repository, session: str, chunks: list[bytes]) -> bytes:
-    """Lease what is found and look again, until all that is found was leased before: the lock on writing is held for a moment only.
-
-    What moves after that takes the lease along."""
+    Looked up without a lock; the leases are written if nothing has moved since, else it is looked up again, what is leased then stays."""
     for _ in range(_HAVE_TRIES):
         with database.read() as connection:
-            found = names.resolve(connection, caller, repository, chunks)
-            held = {encoding.pack for encoding in names.with_bases(connection, repository.tenant, found).values()}
+            before = names.moves(connection)
+            answer, held = _looked_up(connection, caller, repository, digests)
             lacking = held - _leased(connection, session, held)
         if not lacking:
-            return bytes(STORED + found[chunk].depth if chunk in found else MISSING for chunk in chunks)
+            return answer
         with database.write() as connection:
             _lease(connection, session, lacking)
+            if names.moves(connection) == before:
+                return answer
     raise Refusal("unavailable", "What is stored here changes too fast at the moment.", "Try again.")
+
+
+def _looked_up(connection: Connection, caller: Caller, repository: Repository, digests: bytes) -> tuple[bytes, set[int]]:
+    """The answer as things stand, and the packs that it counts on."""
+    answers: list[bytes] = []
+    held: set[int] = set()
+    for window in windows(digests):
+        states = bytearray(len(window) // DIGEST_BYTES)  # all MISSING
+        bases = _mark_linked(connection, repository, window, states, held)
+        rest = {name: at for at, name in enumerate(split(window)) if not states[at]} if not all(states) else {}
+        found = names.resolve(connection, caller, repository, rest) if rest else {}
+        for name, encoding in found.items():
+            states[rest[name]] = STORED + encoding.depth
+        under = names.with_bases(connection, repository.tenant, found | names.in_tenant(connection, repository.tenant, bases))
+        held.update(encoding.pack for encoding in under.values())
+        answers.append(bytes(states))
+    return b"".join(answers), held
+
+
+def _mark_linked(connection: Connection, repository: Repository, window: bytes, states: bytearray, held: set[int]) -> set[bytes]:
+    """Mark what the repository holds, and add its packs to `held`; the bases that these chunks lie on."""
+    order, ordered = sorted_names(window)
+    here = partial(names.held_by, repository.id)
+    rows = names.located(connection, repository.tenant, ordered, here, ("pack", "depth", "base"))
+    there = names.verified_packs(connection, {row[1] for row in rows})
+    for n, pack, depth, _ in rows:
+        if pack in there:
+            states[order[n]] = STORED + depth
+    held |= there
+    return {base for _, pack, _, base in rows if base is not None and pack in there}
 
 
 def _leased(connection: Connection, session: str, held: Iterable[int]) -> set[int]:
@@ -99,7 +128,9 @@ def announce(
     """Note that the session brings this object; nothing to do where the repository has it. Raises Refusal."""
     if connection.execute(select(uploads.c.state).where(uploads.c.id == session)).scalar_one() != "open":
         raise session_gone()  # it was committed since the request began: what comes now would be said to be done, and is not
+    tombstones.refuse_purged(connection, repository.tenant, manifest.oid.raw)
     if names.stored_objects(connection, repository, [manifest.oid.raw]):
+        held_objects.renew(connection, repository, [manifest.oid.raw])
         return
     if len(encoded) > _LARGE_MANIFEST_BYTES:
         total = select(func.sum(func.length(upload_manifests.c.manifest))).where(upload_manifests.c.upload == session)

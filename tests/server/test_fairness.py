@@ -140,11 +140,11 @@ def test_a_plan_in_many_windows_is_that_in_one(connect: Connect, noise: Callable
 
 def test_windows_hold_every_name_once() -> None:
     digests = os.urandom(32 * 7)
-    assert [len(window) for window in planning.windows(digests, 3)] == [3, 3, 1]
-    assert b"".join(name for window in planning.windows(digests, 3) for name in window) == digests
+    assert [len(planning.split(window)) for window in planning.windows(digests, 3)] == [3, 3, 1]
+    assert b"".join(name for window in planning.windows(digests, 3) for name in planning.split(window)) == digests
 
 
 @pytest.mark.parametrize("complaint", ["disk I/O error", "database or disk is full"])
 def test_a_full_disk_is_one_sentence(tmp_path: Path, complaint: str) -> None:
-    with pytest.raises(StoreFull, match="disk is full"), administration._opened(ServerSettings(tmp_path)):
+    with pytest.raises(StoreFull, match="disk is full"), administration.opened(ServerSettings(tmp_path)):
         raise OperationalError("", {}, Exception(complaint))

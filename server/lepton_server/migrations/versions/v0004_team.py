@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("address", sa.String(length=255), nullable=False),
         sa.Column("action", sa.String(length=255), nullable=False),
         sa.Column("repository", sa.String(length=255), nullable=False),
+        sa.Column("repository_id", Row, nullable=True),
         sa.Column("subject", sa.Text(), nullable=False),
         sa.Column("detail", sa.Text(), nullable=False),
         sa.Column("request", sa.String(length=255), nullable=False),
@@ -56,7 +57,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("audit_by_time", "audit", ["at"])
-    op.create_index("audit_of_repository", "audit", ["repository", "at"])
+    op.create_index("audit_of_repository", "audit", ["repository_id", "at"])
     op.create_table(
         "members",
         sa.Column("organisation", Row, nullable=False),
@@ -200,6 +201,7 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["share"], ["shares.id"]),
         sa.PrimaryKeyConstraint("share", "path"),
     )
+    op.add_column("object_links", sa.Column("counted_on", sa.BigInteger(), nullable=True))
     op.add_column("repositories", sa.Column("quota", sa.BigInteger(), nullable=True))
     op.add_column("repositories", sa.Column("stored", sa.BigInteger(), nullable=True))
     op.add_column("repositories", sa.Column("forked_from", Row, nullable=True))
@@ -208,8 +210,11 @@ def upgrade() -> None:
     op.add_column("tenants", sa.Column("quota", sa.BigInteger(), nullable=True))
     op.add_column("tokens", sa.Column("limited", sa.Boolean(), server_default=sa.false(), nullable=False))
     op.create_index("tokens_of_account", "tokens", ["account"])
-    for statement in _KEEP_AUDIT[op.get_context().dialect.name]:
-        op.execute(statement)
+    op.add_column("uploads", sa.Column("token", Row, nullable=True))
+    op.execute("INSERT INTO facts (name, value) VALUES ('moves', '0')")
+    for statements in (_KEEP_AUDIT, _COUNT_MOVES):
+        for statement in statements[op.get_context().dialect.name]:
+            op.execute(statement)
 
 
 _KEEP_AUDIT = {  # what was noted once stays as it was noted, whoever has the program's rights on the database
@@ -223,5 +228,22 @@ _KEEP_AUDIT = {  # what was noted once stays as it was noted, whoever has the pr
         "$$ BEGIN RAISE EXCEPTION 'the audit log is only ever added to'; END $$",
         "CREATE TRIGGER audit_keeps BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
         "FOR EACH STATEMENT EXECUTE FUNCTION audit_is_kept()",
+    ],
+}
+
+_COUNT_MOVES = {  # whoever looked something up learns whether it still is where it was, whichever code moved it
+    "sqlite": [
+        f"CREATE TRIGGER encodings_{name} AFTER {event} ON encodings "
+        "BEGIN UPDATE facts SET value = value + 1 WHERE name = 'moves'; END"
+        for name, event in (("go", "DELETE"), ("move", "UPDATE OF pack"))
+    ],
+    "postgresql": [
+        "CREATE FUNCTION encodings_moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM before) THEN "
+        "UPDATE facts SET value = CAST(CAST(value AS bigint) + 1 AS text) WHERE name = 'moves'; END IF; RETURN NULL; END $$",
+        *(
+            f"CREATE TRIGGER encodings_{name} AFTER {event} ON encodings REFERENCING OLD TABLE AS before "
+            "FOR EACH STATEMENT EXECUTE FUNCTION encodings_moved()"
+            for name, event in (("go", "DELETE"), ("move", "UPDATE"))
+        ),
     ],
 }

