@@ -31,6 +31,7 @@ from git_lepton.transfer.refusals import (
     read_error,
     refusal,
 )
+from git_lepton.transfer.storage_refusals import is_passing, storage_code
 from git_lepton.wire import protocol
 from git_lepton.wire.messages import Capabilities
 
@@ -228,10 +229,12 @@ def _redirected(method: str, url: str, response: Response) -> str:
 
 def _trouble(answer: Answer) -> Exception:
     """What to raise for an answer of 400 or above."""
-    if answer.status not in _TRANSIENT:
+    named = storage_code(answer.body) if answer.transfer else ""
+    if answer.status not in _TRANSIENT and not is_passing(named):
         return refusal(answer)
     said = read_error(answer)
-    reason = f"answers with status {answer.status}" + (f": {said.message}" if said.message else "")
+    told = said.message or named
+    reason = f"answers with status {answer.status}" + (f": {told}" if told else "")
     hint = said.hint or (f"The server's name for this request is {said.request}." if said.request else "")
     retry_after = retry_after_seconds(answer.headers.get("Retry-After", ""), time.time())
     return Transient(reason, hint, retry_after=retry_after, status=answer.status)

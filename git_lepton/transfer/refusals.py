@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from git_lepton.errors import CorruptData, LeptonError, NetworkTrouble, NotAllowed, WeightsMissing, WrongUse
+from git_lepton.transfer.storage_refusals import protocol_code, storage_code, storage_hint
 from git_lepton.wire.messages import BadMessage, Capabilities, ErrorBody, ErrorReply, from_json
 from git_lepton.wire.protocol import PROTOCOL_VERSION, REQUEST_HEADER
 
@@ -17,7 +18,9 @@ class NotALeptonServer(NetworkTrouble):
 
 
 class ServerRefused(NetworkTrouble):
-    """The server said no for a reason that is neither the user's rights nor their data."""
+    """The server said no for a reason that is neither the user's rights nor their data. `code` is the protocol's for it."""
+
+    code = ""
 
 
 class LoginNeeded(NotAllowed):
@@ -44,6 +47,10 @@ class UrlExpired(NetworkTrouble):
     """A transfer URL is no longer taken; ask for another."""
 
 
+class AlreadyThere(NetworkTrouble):
+    """What a transfer URL is for was brought there before: an answer was lost."""
+
+
 class TooLarge(NetworkTrouble):
     """A body that the server, or a proxy before it, does not take. `size` is the body's length in bytes."""
 
@@ -52,6 +59,10 @@ class TooLarge(NetworkTrouble):
 
 class StorageFull(NetworkTrouble):
     """The server has no room."""
+
+
+class QuotaExceeded(NotAllowed):
+    """The repository may not store more."""
 
 
 class Refuted(CorruptData):
@@ -83,8 +94,12 @@ class Answer:
 def refusal(answer: Answer) -> LeptonError:
     """The error to raise for an answer that is no use to send the request again for."""
     said = read_error(answer)
-    if answer.transfer and answer.status in (401, 403, 404, 410) and said.code != "session_gone":
-        return UrlExpired(f"{answer.host} no longer takes the address it gave for a transfer", said.hint)
+    if answer.transfer and answer.status == 412:
+        return AlreadyThere(f"{answer.host} has what was sent to it already", "Run the same again.")
+    if answer.transfer and said.code in _NO_ADDRESS:
+        reason = storage_code(answer.body)
+        hint = said.hint or storage_hint(reason)
+        return UrlExpired(f"{answer.host} does not take, or no longer, the address for a transfer{_named(reason)}", hint)
     error = _by_code(said.code, answer, said)
     if isinstance(error, TooLarge):
         error.size = answer.sent
@@ -92,11 +107,11 @@ def refusal(answer: Answer) -> LeptonError:
 
 
 def read_error(answer: Answer) -> ErrorBody:
-    """The error body of an answer; where there is none (a proxy's page, an S3 document) one made up from the status."""
+    """The error body of an answer; where there is none (a proxy's page, an S3 document) one made up from what it says, or its status."""
     try:
         return from_json(ErrorReply, json.loads(answer.body)).error
     except (ValueError, BadMessage, RecursionError):
-        code = _CODES.get(answer.status, "")
+        code = protocol_code(storage_code(answer.body)) or _CODES.get(answer.status, "")
         return ErrorBody(code, "", "", answer.headers.get(REQUEST_HEADER, ""))
 
 
@@ -123,11 +138,17 @@ def check_versions(host: str, found: Capabilities, client: str) -> None:
     raise UpgradeNeeded(spoken, "Ask whoever runs the server to update it.")
 
 
+def _named(reason: str) -> str:
+    return f" ({reason})" if reason else ""
+
+
+_NO_ADDRESS = frozenset({"unauthenticated", "forbidden", "not_found", "gone"})
 _CODES = {
     401: "unauthenticated",
     403: "forbidden",
     404: "not_found",
     407: "proxy",
+    410: "gone",
     413: "too_large",
     416: "range_not_satisfiable",
     422: "corrupt_data",
@@ -146,12 +167,16 @@ def error_of_code(code: str, message: str, hint: str = "") -> LeptonError:
 def _by_code(code: str, answer: Answer, said: ErrorBody) -> LeptonError:
     kind, sentence, usual = _KINDS.get(code, (ServerRefused, "{host} refused a request with status {status}", ""))
     ours = sentence.format(host=answer.host, asked=answer.asked, status=answer.status, sent=f"{answer.sent:,}")
+    ours += _named(storage_code(answer.body)) if kind is ServerRefused else ""
     hint = said.hint or usual.format(host=answer.host)
     if kind is ServerRefused and said.request and not hint:
         hint = f"The server's name for this request is {said.request}."
     # "not found" must name what was not found, whatever the server says
     message = ours if kind is NotFound and answer.asked not in said.message else said.message or ours
-    return kind(message, hint)
+    error = kind(message, hint)
+    if isinstance(error, ServerRefused):
+        error.code = code
+    return error
 
 
 _BODY_SIZE_HINT = "A proxy before the server limits the size of a request; with nginx set client_max_body_size to 64m or more."
@@ -170,6 +195,7 @@ _KINDS: dict[str, tuple[type[LeptonError], str, str]] = {
     "missing_chunks": (ChunksUnknown, "{host} lacks parts of what was to be stored in {asked}", "Push again."),
     "upgrade_required": (UpgradeNeeded, "{host} needs a newer git-lepton", "Run: pip install --upgrade git-lepton"),
     "storage_full": (StorageFull, "{host} has no room left", "Tell whoever runs the server; then push again."),
+    "quota_exceeded": (QuotaExceeded, "{asked} on {host} may not store more", "Ask an admin of the server to raise its quota."),
     "proxy": (ServerRefused, "the proxy wants a user name and a password", "Put them into git's http.proxy setting."),
 }
 ADDRESS_HINT = "Check the address; a proxy or a login page may stand between you and the server."

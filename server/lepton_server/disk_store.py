@@ -5,11 +5,11 @@ from __future__ import annotations
 import errno
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from lepton_server.object_store import ObjectMissing, StoreFull, StoreTrouble
+from lepton_server.object_store import ObjectMissing, StoreFull, StoreTrouble, is_pack_key
 
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BLOCK = 1024 * 1024
@@ -19,6 +19,7 @@ class DiskStore:
     """Keys are paths below `root`; what is on its way lies in the folder `incoming` there, of which each writer has its own."""
 
     direct = None
+    probe = None
 
     def __init__(self, root: Path, incoming: str = "incoming") -> None:
         self._root = root
@@ -30,17 +31,25 @@ class DiskStore:
         for file in self._incoming.iterdir():
             file.unlink()
 
+    def drop_incoming(self, which: Callable[[bytes], bool]) -> None:
+        """Remove what is on its way in any process, or was left by one that died, if its bytes are such."""
+        for file in self._root.glob("*/*"):
+            if file.is_file() and not is_pack_key(file.relative_to(self._root).as_posix()):
+                with suppress(FileNotFoundError):  # it has arrived, or was given up
+                    if which(file.read_bytes()):
+                        file.unlink()
+
     def begin(self, key: str) -> DiskIncoming:
-        with _translated(key):
+        with disk_errors(key):
             return DiskIncoming(self._incoming / secrets.token_hex(16), self._root / key, key)
 
     def read(self, key: str, start: int, length: int) -> bytes:
-        with _translated(key), (self._root / key).open("rb", buffering=0) as file:
-            return _exactly(file.fileno(), start, length, key)
+        with disk_errors(key), (self._root / key).open("rb", buffering=0) as file:
+            return read_exactly(file.fileno(), start, length, key)
 
     @contextmanager
     def blocks(self, key: str, start: int, length: int) -> Iterator[Iterator[bytes]]:
-        with _translated(key):
+        with disk_errors(key):
             file = (self._root / key).open("rb", buffering=0)
         with file:
             yield (
@@ -51,15 +60,16 @@ class DiskStore:
         return (self._root / key).is_file()
 
     def size(self, key: str) -> int:
-        with _translated(key):
+        with disk_errors(key):
             return (self._root / key).stat().st_size
 
     def keys(self) -> Iterator[str]:
-        for folder in sorted(self._root.glob("[0-9a-f][0-9a-f]")):
-            yield from (f"{folder.name}/{file.name}" for file in sorted(folder.iterdir()))
+        for folder in sorted(file for pattern in ("*", "t*/*") for file in self._root.glob(pattern) if file.is_dir()):
+            keys = (file.relative_to(self._root).as_posix() for file in sorted(folder.iterdir()))
+            yield from (key for key in keys if is_pack_key(key))
 
     def delete(self, key: str) -> None:
-        with _translated(key):
+        with disk_errors(key):
             (self._root / key).unlink(missing_ok=True)
 
 
@@ -72,16 +82,16 @@ class DiskIncoming:
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         rest = memoryview(data)
-        with _translated(self._key):
+        with disk_errors(self._key):
             while rest:
                 rest = rest[os.write(self._file.fileno(), rest) :]
 
     def read(self, start: int, length: int) -> bytes:
-        with _translated(self._key):
-            return _exactly(self._file.fileno(), start, length, self._key)
+        with disk_errors(self._key):
+            return read_exactly(self._file.fileno(), start, length, self._key)
 
     def finish(self) -> None:
-        with _translated(self._key):
+        with disk_errors(self._key):
             os.fsync(self._file.fileno())
             self._file.close()
             _make_folder(self._final.parent)
@@ -94,7 +104,8 @@ class DiskIncoming:
 
 
 @contextmanager
-def _translated(key: str) -> Iterator[None]:
+def disk_errors(key: str) -> Iterator[None]:
+    """Turns what the disk raises into errors of the store's. Raises ObjectMissing, StoreFull, StoreTrouble."""
     try:
         yield
     except FileNotFoundError as error:
@@ -106,11 +117,12 @@ def _translated(key: str) -> Iterator[None]:
 
 
 def _block(descriptor: int, start: int, length: int, key: str) -> bytes:
-    with _translated(key):
-        return _exactly(descriptor, start, length, key)
+    with disk_errors(key):
+        return read_exactly(descriptor, start, length, key)
 
 
-def _exactly(descriptor: int, start: int, length: int, key: str) -> bytes:
+def read_exactly(descriptor: int, start: int, length: int, key: str) -> bytes:
+    """So many bytes of an open file. Raises StoreTrouble where it ends before."""
     data = _read_at(descriptor, length, start)
     while len(data) < length:  # a read may give less than asked for; nothing at all means that the file ends here
         more = _read_at(descriptor, length - len(data), start + len(data))
@@ -133,7 +145,8 @@ def _read_at(descriptor: int, length: int, start: int) -> bytes:
 
 def _make_folder(folder: Path) -> None:
     if not folder.is_dir():
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_folder(folder.parent)
+        folder.mkdir(exist_ok=True)
         _sync_folder(folder.parent)
 
 

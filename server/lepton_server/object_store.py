@@ -6,8 +6,8 @@
 * `read` gives exactly the bytes asked for. It raises ObjectMissing where there is no such key and StoreTrouble where the bytes
   cannot be read or are fewer; a second try may help with the latter.
 * `delete` of what is not there is no error.
-* Where there is no room left: StoreFull, and what was begun leaves nothing behind once it is aborted.
-
+* Where there is no room left: StoreFull, and what was begun leaves nothing behind once it is aborted. Where the store is out of reach or
+  overloaded: StoreBusy, which says nothing of what lies in it.
 * Where clients can send and fetch bytes themselves, by signed URLs, `direct` says how; elsewhere it is None.
 
 All methods block and may be called from any thread; one `Incoming` belongs to one caller at a time.
@@ -15,15 +15,17 @@ All methods block and may be called from any thread; one `Incoming` belongs to o
 
 from __future__ import annotations
 
+import re
+import secrets
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from git_lepton.errors import LeptonError
+from git_lepton.errors import NetworkTrouble
 
 
-class StoreTrouble(LeptonError):
+class StoreTrouble(NetworkTrouble):
     """The storage does not do what it should."""
 
 
@@ -33,6 +35,24 @@ class ObjectMissing(StoreTrouble):
 
 class StoreFull(StoreTrouble):
     """There is no room left."""
+
+
+class StoreBusy(StoreTrouble):
+    """The storage cannot be reached or has too much to do; later it may do the same."""
+
+
+_PACK_KEY = re.compile(r"(t[0-9]+/)?[0-9a-f]{2}/[0-9a-f]+")  # without a tenant: as older versions made them
+
+
+def new_key(tenant: int) -> str:
+    """A key for a new pack, which nobody can guess and which says nothing of what is in it."""
+    random = secrets.token_hex(16)
+    return f"t{tenant}/{random[:2]}/{random}"
+
+
+def is_pack_key(key: str) -> bool:
+    """Whether a key is of the kind that packs have."""
+    return _PACK_KEY.fullmatch(key) is not None
 
 
 class Incoming(Protocol):
@@ -72,9 +92,46 @@ class DirectTransfers(Protocol):
         """Where to GET these bytes (end exclusive), and no others."""
 
 
+@dataclass(frozen=True)
+class Probe:
+    """What a trial found that a bucket does with signed URLs. `trouble` says in words what was not as it should be, "" for nothing.
+
+    `reachable`: the endpoint that clients use answers. `once`: a second PUT to a key is refused. `headers_kept`: a PUT without the
+    headers that were signed is refused. `ranges_kept`: a GET of another range than was signed is refused. `checksums_kept`: a PUT of
+    other bytes than its checksum says is refused (where not, only the server's own check finds them). `conditions`: the server's own
+    PUT may be conditional.
+    """
+
+    reachable: bool
+    once: bool
+    headers_kept: bool
+    ranges_kept: bool
+    checksums_kept: bool
+    conditions: bool
+    trouble: str = ""
+
+    @property
+    def trusted(self) -> bool:
+        """Whether clients may be let to the bucket: nothing that was verified can be replaced, and nobody reads another's range."""
+        return self.reachable and self.once and self.headers_kept and self.ranges_kept
+
+
+class Readable(Protocol):
+    """The part of a store that whoever only reads needs."""
+
+    def read(self, key: str, start: int, length: int) -> bytes: ...
+
+    def size(self, key: str) -> int: ...
+
+
 class ObjectStore(Protocol):
     @property
-    def direct(self) -> DirectTransfers | None: ...
+    def direct(self) -> DirectTransfers | None:
+        """May try the storage out at first. Raises WrongUse where the settings demand what it cannot do."""
+
+    @property
+    def probe(self) -> Probe | None:
+        """What was found when it was tried out; None where that is not done, or not yet."""
 
     def begin(self, key: str) -> Incoming:
         """Take bytes for this new key."""
@@ -91,6 +148,6 @@ class ObjectStore(Protocol):
         """Bytes under a key. Raises ObjectMissing."""
 
     def keys(self) -> Iterator[str]:
-        """Every key under which something is stored, or was a moment ago."""
+        """Every key of a pack (`is_pack_key`) under which something is stored, or was a moment ago."""
 
     def delete(self, key: str) -> None: ...

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 
+from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from lepton_server.object_store import Incoming, ObjectStore
+from lepton_server.object_store import Incoming, ObjectMissing, ObjectStore
+from lepton_server.refusals import not_found
 
 _BLOCK = 1024 * 1024
 
@@ -48,17 +50,25 @@ class RangeResponse(Response):
         self._store, self._key, self._start, self._length = store, key, start, end - start
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002
-        loop = asyncio.get_running_loop()
-        with self._store.blocks(self._key, self._start, self._length) as blocks:
-            following = loop.run_in_executor(None, _next, blocks)
-            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-            try:
-                while block := await following:
-                    following = loop.run_in_executor(None, _next, blocks)
-                    await send({"type": "http.response.body", "body": block, "more_body": True})
-            finally:
-                await asyncio.wait([following])
+        try:
+            async with contextmanager_in_threadpool(self._store.blocks(self._key, self._start, self._length)) as blocks:
+                await self._send_all(blocks, send)
+        except ObjectMissing:
+            raise not_found() from None
         await send({"type": "http.response.body", "body": b""})
+
+    async def _send_all(self, blocks: Iterator[bytes], send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        following = loop.run_in_executor(None, _next, blocks)
+        try:
+            block = await following  # before anything is said: what cannot be read at all is an error like any other
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            while block:
+                following = loop.run_in_executor(None, _next, blocks)
+                await send({"type": "http.response.body", "body": block, "more_body": True})
+                block = await following
+        finally:
+            await asyncio.wait([following])
 
 
 def _next(blocks: Iterator[bytes]) -> bytes:

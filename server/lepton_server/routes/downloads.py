@@ -71,13 +71,20 @@ def urls(request: Request, repository: ReadableRepository, services: ServicesDep
         _check(wanted)
     with services.database.read() as connection:
         keys = [plans.readable_range(connection, repository, wanted) for wanted in asked.ranges]
-    base, seconds = services.base_url(request), services.settings.transfer_seconds
-    found = []
-    for key, wanted in zip(keys, asked.ranges, strict=True):
-        token = services.signer.sign(GET, {"key": key, "start": wanted.start, "end": wanted.end}, seconds)
-        headers = {"Range": f"bytes={wanted.start}-{wanted.end - 1}"}
-        found.append(RangeUrl(f"{base}{API}/transfers/{token}", headers, seconds))
-    return RangeUrls(found)
+    places = zip(keys, asked.ranges, strict=True)
+    direct, seconds = services.store.direct, services.settings.transfer_seconds
+    if direct is not None:
+        signed = [direct.range(key, wanted.start, wanted.end, seconds) for key, wanted in places]
+        return RangeUrls([RangeUrl(found.url, found.headers, found.expires_in) for found in signed])
+    base = services.base_url(request)
+    return RangeUrls([_own_url(services, base, key, wanted) for key, wanted in places])
+
+
+def _own_url(services: Services, base: str, key: str, wanted: RangeRequest) -> RangeUrl:
+    """Through this server."""
+    seconds = services.settings.transfer_seconds
+    token = services.signer.sign(GET, {"key": key, "start": wanted.start, "end": wanted.end}, seconds)
+    return RangeUrl(f"{base}{API}/transfers/{token}", {"Range": f"bytes={wanted.start}-{wanted.end - 1}"}, seconds)
 
 
 def _check(wanted: RangeRequest) -> None:

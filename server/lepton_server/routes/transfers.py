@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import threading
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -15,10 +13,10 @@ from git_lepton.wire.messages import PackOffer
 from git_lepton.wire.protocol import API
 from lepton_server import repositories, uploads
 from lepton_server.accounts import Caller, caller_by_id
-from lepton_server.ingest import pack_name
-from lepton_server.object_store import Incoming
+from lepton_server.object_store import Incoming, new_key
+from lepton_server.offered_packs import check_pack
 from lepton_server.permissions import Action, require
-from lepton_server.refusals import Refusal, not_found
+from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.routes.access import binary_answer, binary_body
 from lepton_server.services import Services, ServicesDep
@@ -26,7 +24,6 @@ from lepton_server.streaming import RangeResponse, write_stream
 from lepton_server.transfer_urls import GET, PUT
 
 router = APIRouter(prefix=f"{API}/transfers", tags=["transfer"])
-_INDEXES = threading.BoundedSemaphore(2)  # packs whose index is in memory at once: it may have several MB
 
 
 @router.put("/{token}", status_code=201, response_class=Response, openapi_extra=binary_body("the pack that was offered"))
@@ -39,8 +36,7 @@ async def put_pack(token: str, request: Request, services: ServicesDep) -> Respo
         raise Refusal(
             "corrupt_data", f"This body should have {offer.size} bytes.", "Send the pack that was offered, with its length."
         )
-    random = secrets.token_hex(16)
-    key = f"{random[:2]}/{random}"
+    key = new_key(claims["tenant"])
     incoming = await run_in_threadpool(services.store.begin, key)
     try:
         received = await write_stream(request.stream(), incoming)
@@ -55,10 +51,7 @@ async def put_pack(token: str, request: Request, services: ServicesDep) -> Respo
 
 def _settle(services: Services, claims: dict[str, Any], offer: PackOffer, incoming: Incoming, key: str, received: int) -> None:
     """Check that the body is the offered pack, make it durable, then note it."""
-    with _INDEXES:
-        matches = received == offer.size and pack_name(incoming.read, received).hex == offer.pack
-    if not matches:
-        raise Refusal("corrupt_data", "This body is not the pack that was offered.", "Send it again.")
+    check_pack(incoming.read, received, offer)
     with services.database.read() as connection:
         _check_rights(connection, claims)
     incoming.finish()
@@ -89,6 +82,4 @@ async def get_range(token: str, request: Request, services: ServicesDep) -> Resp
     key, start, end = claims["key"], claims["start"], claims["end"]
     if request.headers.get("range") != f"bytes={start}-{end - 1}":
         raise Refusal("forbidden", "This address is for another range.", "Send exactly the headers that came with it.")
-    if not await run_in_threadpool(services.store.exists, key):
-        raise not_found()
     return RangeResponse(services.store, key, start, end)

@@ -1,4 +1,4 @@
-"""Upload sessions (docs/wire-protocol.md, section 4). Bytes of packs go to the transfer URLs that tickets name."""
+"""Upload sessions (docs/wire-protocol.md, section 4). Where their packs go is the business of `tickets`."""
 
 from __future__ import annotations
 
@@ -10,16 +10,14 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
-from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId, PackId
+from git_lepton.format.identifiers import BadIdentifier, Digest, ObjectId
 from git_lepton.format.manifest import check_manifest
-from git_lepton.wire.messages import PackOffer, PackOffers, Ticket, Tickets, Upload, UploadState, to_json
-from git_lepton.wire.protocol import API, BINARY, MAX_ANNOUNCED_BYTES, MAX_MANIFESTS, MAX_TICKETS, MAX_WAIT_SECONDS
-from lepton_server import repositories, uploads
-from lepton_server.accounts import Caller
+from git_lepton.wire.messages import Upload, UploadState, to_json
+from git_lepton.wire.protocol import API, BINARY, MAX_ANNOUNCED_BYTES, MAX_MANIFESTS, MAX_WAIT_SECONDS
+from lepton_server import quotas, repositories, uploads
 from lepton_server.authentication import RequiredCaller
-from lepton_server.permissions import Action, require
+from lepton_server.permissions import Action, located, require
 from lepton_server.refusals import Refusal
-from lepton_server.repositories import Repository
 from lepton_server.routes.access import (
     MessageRoute,
     WritableRepository,
@@ -30,7 +28,6 @@ from lepton_server.routes.access import (
     limited_body,
 )
 from lepton_server.services import Services, ServicesDep
-from lepton_server.transfer_urls import PUT
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}/uploads", tags=["upload"], route_class=MessageRoute)
 _HAVES = asyncio.Semaphore(4)  # that are looked up at once
@@ -43,14 +40,18 @@ def open_upload(owner: str, name: str, request: Request, caller: RequiredCaller,
     """Open a session. An absent repository under the caller's own name is made, hosted and private."""
     settings = services.settings
     with services.database.read() as connection:
-        found = repositories.find(connection, owner, name)
-        if found is not None or not repositories.may_create(caller, owner, name):
+        found = located(connection, caller, owner, name)
+        if found is not None or not repositories.may_create(connection, caller, owner, name):
             require(connection, caller, found, Action.WRITE)
     with services.database.write() as connection:
         repository = found or repositories.create(connection, caller, owner, name)
         check_codecs(request, repository)
+        warning = quotas.admit(connection, repository)
         session = uploads.open_session(connection, caller, repository, settings.session_seconds)
-    return Upload(session, sorted(repository.codecs), settings.max_pack_bytes, settings.session_seconds)
+    direct = services.store.direct
+    checksum = direct.checksum if direct else ""
+    codecs = sorted(repository.codecs)
+    return Upload(session, codecs, settings.max_pack_bytes, settings.session_seconds, checksum, warning)
 
 
 def _session(session: str, repository: WritableRepository, caller: RequiredCaller, services: ServicesDep) -> str:
@@ -105,7 +106,7 @@ def announce(
 ) -> Response:
     """Say of which chunks an object consists."""
     manifest = check_manifest(body)
-    if manifest.oid != _parsed(ObjectId, oid):
+    if manifest.oid != parsed(ObjectId, oid):
         raise Refusal("bad_request", "This manifest is that of another object.")
     with services.database.write() as connection:
         uploads.announce(connection, repository, session, manifest, body)
@@ -147,56 +148,6 @@ def _unframed(body: bytes) -> list[bytes]:
     return found
 
 
-@router.post("/{session}/packs")
-def offer(
-    request: Request,
-    repository: WritableRepository,
-    caller: RequiredCaller,
-    services: ServicesDep,
-    session: OpenSession,
-    offers: PackOffers,
-) -> Tickets:
-    """Where each of these packs goes."""
-    if len(offers.packs) > MAX_TICKETS:
-        raise Refusal("too_large", f"This request offers more than {MAX_TICKETS} packs.", "Offer fewer at a time.")
-    for offered in offers.packs:
-        _check_offer(services, offered)
-    with services.database.write() as connection:
-        known = [uploads.attach_known(connection, caller, repository, session, offered) for offered in offers.packs]
-    if any(known):
-        services.verifier.wake(session)
-    base = services.base_url(request)
-    pairs = zip(offers.packs, known, strict=True)
-    return Tickets([_ticket(services, base, caller, repository, session, offered, there) for offered, there in pairs])
-
-
-def _check_offer(services: Services, offered: PackOffer) -> None:
-    _parsed(PackId, offered.pack)
-    if offered.size > services.settings.max_pack_bytes:
-        raise Refusal("too_large", f"A pack has at most {services.settings.max_pack_bytes} bytes.", "Send smaller packs.")
-    if offered.size <= 0 or not 0 <= offered.sequence < 1 << 62:
-        raise Refusal("bad_request", "This pack has a size or a sequence number that none can have.")
-
-
-def _ticket(
-    services: Services, base: str, caller: Caller, repository: Repository, session: str, offered: PackOffer, there: bool
-) -> Ticket:
-    seconds = services.settings.transfer_seconds
-    if there:
-        return Ticket(offered.pack, "", {}, False, seconds)
-    claims = {"upload": session, "account": caller.account, "repository": repository.id}
-    claims |= {"pack": offered.pack, "size": offered.size, "sequence": offered.sequence}
-    token = services.signer.sign(PUT, claims, seconds)
-    return Ticket(offered.pack, f"{base}{API}/transfers/{token}", {"Content-Type": BINARY}, False, seconds)
-
-
-@router.post("/{session}/packs/{pack}/received", status_code=202, response_class=Response)
-def received(pack: str, _: SessionState) -> Response:
-    """For stores to which bytes go without passing here; a pack that came through here is known already."""
-    _parsed(PackId, pack)
-    return Response(status_code=202)
-
-
 @router.post("/{session}/commit", status_code=202)
 def commit(session: str, state: SessionState, services: ServicesDep) -> JSONResponse:
     """No more is to come. Asking again is asking for the state."""
@@ -227,7 +178,8 @@ def _described(services: Services, session: str) -> UploadState:
         return uploads.describe(connection, session, services.verifier.verified_bytes(session))
 
 
-def _parsed(kind: type[Name], text: str) -> Name:
+def parsed(kind: type[Name], text: str) -> Name:
+    """A name of content in hex. Raises Refusal (bad_request)."""
     try:
         return kind.parse_hex(text)
     except BadIdentifier as error:
