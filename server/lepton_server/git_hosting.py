@@ -7,6 +7,7 @@ begins with a dot. No path is built from a name that the wire protocol does not 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -57,13 +58,15 @@ class GitRoot:
 
     @property
     def hooks(self) -> Path:
-        return self.path / _HOOKS
+        """Of this version of the program: another may serve the same repositories meanwhile."""
+        return self.path / _HOOKS / hashlib.sha256(HOOK.encode()).hexdigest()[:12]
 
     def prepare(self) -> None:
         """Write the hook and the empty repository. Raises GitMissing, or HookMissing where programs cannot run."""
         create_bare(self.empty)
         self.hooks.mkdir(parents=True, exist_ok=True)
-        _write_program(self._hook, HOOK)
+        if not self._hook_is_whole():
+            _write_program(self._hook, HOOK)
         self.check_hook()
         seen = os.fsdecode(Git(self.empty, settings=self.settings()).run("rev-parse", "--git-path", "hooks/pre-receive")).strip()
         if Path(seen) != self._hook:
@@ -75,11 +78,14 @@ class GitRoot:
 
     def check_hook(self) -> None:
         """Raises HookMissing unless git will run our hook: git silently skips one that is absent or not executable."""
-        if not os.access(self._hook, os.X_OK) or self._hook.read_text() != HOOK:
+        if not self._hook_is_whole():
             raise HookMissing(
                 "the server's pre-receive hook cannot run, so no push can be checked",
                 f"Start lepton-server again; {self.hooks} must not be mounted noexec.",
             )
+
+    def _hook_is_whole(self) -> bool:
+        return os.access(self._hook, os.X_OK) and self._hook.read_text() == HOOK
 
     def settings(self) -> dict[str, str]:
         """Git's settings for serving these repositories."""

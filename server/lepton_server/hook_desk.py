@@ -15,16 +15,21 @@ import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
+
+from anyio import CapacityLimiter, to_thread
 
 from git_lepton.errors import LeptonError
 from lepton_server import receive_hook
+from lepton_server.database import is_busy, is_gone
 
 HOOK = """#!/bin/sh
 # Written by lepton-server: asks it whether a push may land.
 exec "${LEPTON_HOOK_PYTHON:?this repository takes pushes through lepton-server only}" -I -S "$LEPTON_HOOK_PROGRAM"
 """
 _MAX_QUESTION_BYTES = 64 * 1024 * 1024  # some 500,000 refs in one push
+_WAITING = 500  # pushes whose objects have come and whose turn has not
 _NO_OBJECT = "0" * 40
 _log = logging.getLogger(__name__)
 
@@ -69,9 +74,12 @@ class Desk:
 Check = Callable[[Question], str]
 """Blocking: the text of a refusal, empty if the push may land."""
 
+Wait = Callable[[], None]
+"""Blocking: until it is this push's turn to be checked. Raises LeptonError where that takes too long."""
+
 
 @asynccontextmanager
-async def open_desk(check: Check) -> AsyncIterator[Desk]:
+async def open_desk(check: Check, wait: Wait = lambda: None) -> AsyncIterator[Desk]:
     """Listen on a free loopback port for the hook of one push."""
     secret = secrets.token_urlsafe(32)
     desk = Desk({})
@@ -81,7 +89,7 @@ async def open_desk(check: Check) -> AsyncIterator[Desk]:
             said, _, question = (await _read_all(reader)).partition(b"\0")
             if hmac.compare_digest(said, secret.encode()) and not desk.withdrawn:
                 desk.waiting.add(writer)
-                await _answer(check, question, desk, writer)
+                await _answer(wait, check, question, desk, writer)
         except (OSError, ValueError):
             _log.exception("the hook of a push could not be answered")
         finally:
@@ -111,9 +119,12 @@ async def _read_all(reader: asyncio.StreamReader) -> bytes:
     return b"".join(parts)
 
 
-async def _answer(check: Check, data: bytes, desk: Desk, writer: asyncio.StreamWriter) -> None:
+async def _answer(wait: Wait, check: Check, data: bytes, desk: Desk, writer: asyncio.StreamWriter) -> None:
     question = parse_question(data)
-    refusal = await asyncio.to_thread(_checked, check, question)
+    # Whoever waits does nothing, so many may; of the checks, which work, a few run at once.
+    refusal = await to_thread.run_sync(_checked, partial(_waited, wait), question, limiter=_waiting_room())
+    if not refusal and not desk.withdrawn:
+        refusal = await asyncio.to_thread(_checked, check, question)
     if desk.withdrawn:
         return
     if not refusal:
@@ -122,13 +133,26 @@ async def _answer(check: Check, data: bytes, desk: Desk, writer: asyncio.StreamW
     await writer.drain()
 
 
+def _waited(wait: Wait, _question: Question) -> str:
+    wait()
+    return ""
+
+
+@cache
+def _waiting_room() -> CapacityLimiter:
+    return CapacityLimiter(_WAITING)
+
+
 def _checked(check: Check, question: Question) -> str:
     try:
         return check(question)
     except LeptonError as error:
         _log.warning("a push was refused: %s", error)
         return f"lepton: this push was refused: {error.message}\n{error.hint}\n"
-    except Exception:
+    except Exception as error:
+        if is_gone(error) or is_busy(error):
+            _log.warning("a push was refused: the database cannot be had")
+            return "lepton: this push was refused: the server cannot reach its database. Push again in a while.\n"
         _log.exception("the check of a push failed")
         return "lepton: this push was refused: the server failed to check it; its log says why.\n"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Collection
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Connection, delete, select, update
 
 from git_lepton.errors import LeptonError
 from lepton_server.database import Database, clock, insert_new
-from lepton_server.tables import jobs, upload_packs, uploads
+from lepton_server.tables import jobs, packs, upload_packs, uploads
 
 _LEASE_MS = 15_000
 _RENEW_SECONDS = 4.0
@@ -26,6 +27,7 @@ class Jobs:
         self._database = database
         self._session_ms = session_seconds * 1000
         self._owner = secrets.token_hex(8)
+        self._mine = jobs.c.owner == self._owner
         self._renewed: dict[str, float] = {}
 
     def release_all(self) -> None:
@@ -33,32 +35,38 @@ class Jobs:
         with self._database.write() as connection:
             connection.execute(delete(jobs))
 
-    def unfinished(self) -> list[str]:
-        """Uploads in which something is left to verify: committed ones, and open ones that have not expired."""
-        received = select(upload_packs.c.upload).where(upload_packs.c.pack.is_not(None))
+    def waiting(self) -> list[str]:
+        """Uploads in which something is left to verify and that no living process holds, the oldest first: committed ones, and open
+        ones that have not expired."""
+        with_packs = select(upload_packs.c.pack).join(packs, packs.c.id == upload_packs.c.pack)
+        received = with_packs.where(upload_packs.c.upload == uploads.c.id, packs.c.state == "received").exists()
         with self._database.read() as connection:
-            alive = uploads.c.expires > clock(connection)
-            open_ones = (uploads.c.state == "open") & alive & uploads.c.id.in_(received)
-            return list(connection.execute(select(uploads.c.id).where((uploads.c.state == "verifying") | open_ones)).scalars())
+            now = clock(connection)
+            open_ones = (uploads.c.state == "open") & (uploads.c.expires > now) & received
+            held = select(jobs.c.upload).where(jobs.c.expires >= now)
+            unfinished = ((uploads.c.state == "verifying") | open_ones) & uploads.c.id.not_in(held)
+            return list(connection.execute(select(uploads.c.id).where(unfinished).order_by(uploads.c.created)).scalars())
 
     def take(self, upload: str) -> bool:
         """Whether this process holds the job from now on (or did before)."""
-        try:
-            self.keep(upload)
-        except LeaseLost:
-            return False
-        return True
+        with self._database.read() as connection:
+            row = connection.execute(select(jobs.c.owner, jobs.c.expires).where(jobs.c.upload == upload)).one_or_none()
+            if row and row.owner != self._owner and row.expires >= clock(connection):
+                return False
+        with self._database.write() as connection:
+            taken = self._lease(connection, upload, clock(connection))
+        if taken:
+            self._renewed[upload] = time.monotonic()
+        return taken
 
     def keep(self, upload: str) -> None:
-        """Renew the lease if it is time to, and with it the upload's life unless that is over. Raises LeaseLost."""
+        """Renew the lease of a job that is worked at if it is time to, and with it the upload's life unless that is over. Raises
+        LeaseLost."""
         if time.monotonic() - self._renewed.get(upload, -_RENEW_SECONDS) < _RENEW_SECONDS:
             return
         with self._database.write() as connection:
             now = clock(connection)
-            expires = now + _LEASE_MS
-            mine = (jobs.c.upload == upload) & ((jobs.c.owner == self._owner) | (jobs.c.expires < now))
-            insert_new(connection, jobs, [{"upload": upload, "owner": self._owner, "expires": 0}])
-            taken = connection.execute(update(jobs).where(mine).values(owner=self._owner, expires=expires)).rowcount
+            taken = self._lease(connection, upload, now)
             alive = (uploads.c.state == "verifying") | (uploads.c.expires > now)
             connection.execute(update(uploads).where(uploads.c.id == upload, alive).values(expires=now + self._session_ms))
         if not taken:
@@ -66,8 +74,34 @@ class Jobs:
             raise LeaseLost(f"another process verifies upload {upload}")
         self._renewed[upload] = time.monotonic()
 
+    def _lease(self, connection: Connection, upload: str, now: int) -> bool:
+        insert_new(connection, jobs, [{"upload": upload, "owner": self._owner, "expires": 0}])
+        free = (jobs.c.upload == upload) & (self._mine | (jobs.c.expires < now))
+        return bool(connection.execute(update(jobs).where(free).values(owner=self._owner, expires=now + _LEASE_MS)).rowcount)
+
+    def confirm(self, connection: Connection, upload: str) -> None:
+        """See, in the transaction that writes what came of the work, that nobody has taken the job over. Raises LeaseLost."""
+        if connection.execute(select(jobs.c.owner).where(jobs.c.upload == upload)).scalar_one_or_none() != self._owner:
+            self._renewed.pop(upload, None)
+            raise LeaseLost(f"another process verifies upload {upload}")
+
+    def hold(self, idle: Collection[str]) -> set[str]:
+        """Renew the leases of jobs that wait for news here; those that this process holds still."""
+        if not idle:
+            return set()
+        mine = jobs.c.upload.in_(idle) & self._mine
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(mine).values(expires=clock(connection) + _LEASE_MS))
+            return set(connection.execute(select(jobs.c.upload).where(mine)).scalars())
+
     def drop(self, upload: str) -> None:
         """Let go of the job."""
         self._renewed.pop(upload, None)
         with self._database.write() as connection:
-            connection.execute(delete(jobs).where(jobs.c.upload == upload, jobs.c.owner == self._owner))
+            connection.execute(delete(jobs).where(jobs.c.upload == upload, self._mine))
+
+    def drop_all(self) -> None:
+        """Let go of all jobs of this process."""
+        self._renewed.clear()
+        with self._database.write() as connection:
+            connection.execute(delete(jobs).where(self._mine))

@@ -6,7 +6,12 @@ is touched: a caretaker that is pointed at another server's bucket would take al
 
 from __future__ import annotations
 
+import hashlib
+import logging
+import os
+import platform
 import secrets
+import time
 
 from sqlalchemy import select
 
@@ -14,13 +19,15 @@ from git_lepton.errors import WrongUse
 from lepton_server.accounts import prepare_tenant
 from lepton_server.database import Database, insert_new
 from lepton_server.disk_store import DiskStore
-from lepton_server.object_store import ObjectMissing, ObjectStore
+from lepton_server.object_store import ObjectMissing, ObjectStore, StoreBusy
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import facts
 
-_KEY = "identity"
+IDENTITY_KEY = "identity"
 _LENGTH = 32
-_IDENTITY = select(facts.c.value).where(facts.c.name == _KEY)
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 15.0  # seconds
+_log = logging.getLogger("lepton_server")
+_OURS = select(facts.c.value).where(facts.c.name == IDENTITY_KEY)
 
 
 class WrongStorage(WrongUse):
@@ -32,11 +39,11 @@ def open_database(settings: ServerSettings) -> Database:
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = Database(settings.database_place)
     with database.read() as connection:
-        is_new = connection.execute(_IDENTITY).scalar_one_or_none() is None
+        is_new = connection.execute(_OURS).scalar_one_or_none() is None
     if is_new:
         with database.write() as connection:
             prepare_tenant(connection)
-            insert_new(connection, facts, [{"name": _KEY, "value": secrets.token_hex(_LENGTH // 2)}])
+            insert_new(connection, facts, [{"name": IDENTITY_KEY, "value": secrets.token_hex(_LENGTH // 2)}])
     return database
 
 
@@ -44,9 +51,9 @@ def open_store(settings: ServerSettings, database: Database, incoming: str = "in
     """The store of these settings; `incoming` names where a disk keeps what is on its way. Raises WrongStorage, StoreTrouble."""
     store = _store(settings, incoming)
     with database.read() as connection:
-        ours = connection.execute(_IDENTITY).scalar_one()
+        ours = connection.execute(_OURS).scalar_one()
     try:
-        found = store.read(_KEY, 0, _LENGTH).decode("ascii", "replace")
+        found = store.read(IDENTITY_KEY, 0, _LENGTH).decode("ascii", "replace")
     except ObjectMissing:
         _claim(store, ours)
         return store
@@ -58,8 +65,29 @@ def open_store(settings: ServerSettings, database: Database, incoming: str = "in
     return store
 
 
+def await_store(settings: ServerSettings, database: Database, incoming: str) -> ObjectStore:
+    """The same once the storage answers, for however long it does not. Raises WrongStorage, StoreTrouble."""
+    pause = _FIRST_PAUSE
+    while True:
+        try:
+            return open_store(settings, database, incoming)
+        except StoreBusy as error:
+            _log.warning("waiting for the storage: %s", error.message)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE)
+
+
+def incoming_folder(settings: ServerSettings) -> str:
+    """The name of the folder in which one serving process keeps packs on their way to a disk: no other's, since several hosts may have
+    the packs in one folder, and always the same, so that what it left when it died is cleared when it starts again."""
+    if not settings.database:
+        return "incoming"
+    place = f"{platform.node()} {settings.data} {settings.worker}"
+    return f"incoming-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
+
+
 def _claim(store: ObjectStore, identity: str) -> None:
-    incoming = store.begin(_KEY)
+    incoming = store.begin(IDENTITY_KEY)
     try:
         incoming.write(identity.encode())
         incoming.finish()

@@ -10,7 +10,8 @@ from fastapi import Depends, Request
 
 from lepton_server.database import Database
 from lepton_server.object_store import ObjectStore
-from lepton_server.places import open_database, open_store
+from lepton_server.places import await_store, incoming_folder, open_database
+from lepton_server.processes import Presence
 from lepton_server.settings import ServerSettings
 from lepton_server.transfer_urls import Signer
 from lepton_server.verifier import Verifier
@@ -23,6 +24,7 @@ class Services:
     store: ObjectStore
     signer: Signer
     verifier: Verifier
+    presence: Presence
     closing: threading.Event  # set when the server begins to end: who waits for something, answers
 
     def base_url(self, request: Request) -> str:
@@ -31,11 +33,13 @@ class Services:
 
 
 def open_services(settings: ServerSettings) -> Services:
-    """Open what the settings name. Raises NewerSchema, WrongStorage."""
+    """Open what the settings name; a storage that does not answer is waited for. Raises NewerSchema, WrongStorage, DirectImpossible."""
     database = open_database(settings)
-    store = open_store(settings, database)
+    store = await_store(settings, database, incoming_folder(settings))
+    _ = store.direct  # is found out now: what cannot work should not start
     verifier = Verifier(database, store, settings)
-    return Services(settings, database, store, _signer(settings, database), verifier, threading.Event())
+    presence = Presence(database, verifier.look_around)
+    return Services(settings, database, store, _signer(settings, database), verifier, presence, threading.Event())
 
 
 def _signer(settings: ServerSettings, database: Database) -> Signer:

@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
 from git_lepton.errors import NetworkTrouble, WrongUse
 from git_lepton.format.coding.memory import reuse_freed_memory
-from lepton_server.accounts import create_token, ensure_account
-from lepton_server.disk_store import DiskStore
+from lepton_server.accounts import ensure_account
+from lepton_server.backup.git_folder import MARK
 from lepton_server.folder_lock import only_one
+from lepton_server.network_folders import refuse_network_folder
 from lepton_server.places import open_database
+from lepton_server.processes import refuse_other_hosts
 from lepton_server.settings import ServerSettings
+from lepton_server.tokens import create_token
 from lepton_server.transfer_urls import write_private
+from lepton_server.watching.logs import configure
+from lepton_server.watching.shared_counts import shared_counts
+from lepton_server.workers import Workers
 
 _GRACE_SECONDS = 10
 
@@ -30,28 +35,52 @@ class PortTaken(NetworkTrouble):
 
 
 def serve(settings: ServerSettings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises FolderBusy, PortTaken, NewerSchema."""
+    """Serve until SIGTERM or SIGINT. Raises FolderBusy, PortTaken, NewerSchema, FolderOnNetwork, OtherHost."""
+    configure(settings.log_form, settings.log_level)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if not settings.database:
+        refuse_network_folder(settings.data)
+    _refuse_half_restored(settings)
     with only_one(settings.lock_file, "serves"), _listening(settings) as listener:
         token = _first_token(settings)
-        DiskStore(settings.pack_root).clear_incoming()
         settings = replace(settings, port=listener.getsockname()[1])
         line = f"lepton-server listening on {settings.public_url or settings.loopback_url}"
         if token:
-            line += f" - account admin, token {token} (kept in {settings.admin_token_file})"
-        _run(settings, listener, line)
+            shown = "" if settings.log_form == "json" else f" {token}"  # a program that collects lines is no place for it
+            line += f" - account admin, token{shown} (kept in {settings.admin_token_file})"
+
+        def ready() -> None:
+            print(line, flush=True)
+
+        if settings.workers == 1:
+            _run(settings, listener, ready)
+        else:
+            with shared_counts(settings.data / "metrics"):
+                workers = Workers(settings.workers, lambda number, told: _run(replace(settings, worker=number), listener, told))
+                workers.run(ready)
 
 
-def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
+def _refuse_half_restored(settings: ServerSettings) -> None:
+    """Raises WrongUse where a restore has not come to its end: the next run of it would take away what is pushed meanwhile."""
+    if (mark := settings.git_root / MARK).exists():
+        raise WrongUse(
+            f"a restore into {settings.git_root} was begun and has not come to its end",
+            f"Run the same lepton-server restore again; or, if it was given up, remove {mark}.",
+        )
+
+
+def _run(settings: ServerSettings, listener: socket.socket, ready: Callable[[], None]) -> None:
     import uvicorn
 
     from lepton_server.app import create_app
     from lepton_server.http_heads import BoundedHeads
 
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     app = create_app(settings)
     config = uvicorn.Config(
         app,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        proxy_headers=False,  # `front.clients` knows whom to believe
         log_config=None,
         access_log=False,
         log_level="warning",
@@ -68,7 +97,7 @@ def _run(settings: ServerSettings, listener: socket.socket, line: str) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             if self.started:
-                print(line, flush=True)
+                ready()
 
         def handle_exit(self, sig: int, frame: Any) -> None:
             app.state.services.closing.set()
@@ -93,6 +122,8 @@ def _first_token(settings: ServerSettings) -> str:
     """On the first start: the account `admin` and its token, which is also kept in a file that only the owner may read."""
     database = open_database(settings)
     try:
+        if not database.is_shared:
+            refuse_other_hosts(database)
         if settings.admin_token_file.exists():
             return ""
         with database.write() as connection:

@@ -13,18 +13,20 @@ from types import TracebackType
 from typing import Self
 
 from lepton_server import administration
+from lepton_server.places import open_database, open_store
 from lepton_server.settings import ServerSettings
+from tests.support.backends import Place
 
 _LISTENING = "listening on "
-_START_SECONDS = 60.0
+_START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
 
 
 class RunningServer:
     """Starts when made; ends with `stop`, with `kill`, at the end of a `with` block, or with the test process.
 
-    `url` has no slash at its end. `options` are further ones of `lepton-server serve`; `prepare` runs in the new process before the
-    program does (for resource limits).
+    `url` has no slash at its end. `options` are further ones of `lepton-server serve`; `place` is where its data are; `prepare` runs in
+    the new process before the program does (for resource limits). The admin's token is told where another server made the account.
     """
 
     def __init__(
@@ -32,17 +34,20 @@ class RunningServer:
         folder: Path,
         options: Sequence[str] = (),
         *,
+        place: Place | None = None,
         environment: Mapping[str, str] | None = None,
         prepare: Callable[[], None] | None = None,
+        admin_token: str = "",
     ) -> None:
         self.data = folder / "data"
         self.log = folder / "server.log"
         self._options = list(options)
-        self._environment = dict(os.environ if environment is None else environment)
+        self.place = place or Place()
+        self._environment = dict(os.environ if environment is None else environment) | dict(self.place.environment)
         self._prepare = prepare
         self.url = ""
         self._start(port="0")
-        self.admin_token = (self.data / "admin-token").read_text().strip()
+        self.admin_token = admin_token or (self.data / "admin-token").read_text().strip()
 
     @property
     def pid(self) -> int:
@@ -51,7 +56,16 @@ class RunningServer:
     @property
     def settings(self) -> ServerSettings:
         """Where its data are."""
-        return ServerSettings(self.data)
+        return self.place.settings(self.data)
+
+    def stored_files(self) -> dict[str, int]:
+        """What lies in its storage: the key and the size in bytes of each pack."""
+        database = open_database(self.settings)
+        try:
+            store = open_store(self.settings, database, "looking")
+            return {key: store.size(key) for key in store.keys()}  # noqa: SIM118 (a method of the store, not of a mapping)
+        finally:
+            database.close()
 
     def make_user(self, name: str) -> str:
         """A new account; its token."""
@@ -64,7 +78,7 @@ class RunningServer:
 
     def run(self, *arguments: str) -> str:
         """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""
-        command = [*_PROGRAM, *arguments, "--data", str(self.data)]
+        command = [*_PROGRAM, *arguments, "--data", str(self.data), *self.place.options]
         done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.rstrip("\n")
@@ -96,7 +110,7 @@ class RunningServer:
         self._output.close()
 
     def _start(self, port: str) -> None:
-        command = [*_PROGRAM, "serve", "--data", str(self.data), "--port", port, *self._options]
+        command = [*_PROGRAM, "serve", "--data", str(self.data), "--port", port, *self.place.options, *self._options]
         self._output = self.log.open("ab")
         self._process = subprocess.Popen(
             command,
