@@ -1,56 +1,71 @@
-"""Who is asking: a token as `Bearer`, or as the password of `Basic`. A wrong token is refused, even where none is needed."""
+"""Who is asking: a token as `Bearer`, or as the password of `Basic`. A wrong token is refused, even where none is needed.
+
+Failed log-ins are noted in the audit log, so seldom that nobody can fill it with them.
+"""
 
 from __future__ import annotations
 
 import base64
-import hmac
+import threading
+import time
 from contextlib import suppress
 from typing import Annotated
 
 from fastapi import Depends, Request
-from sqlalchemy import or_, select, update
 from sqlalchemy.exc import OperationalError
 
-from lepton_server.accounts import Caller, token_digest
+from lepton_server import audit, tokens
+from lepton_server.accounts import DEFAULT_TENANT, NO_SCOPES, Caller
 from lepton_server.database import Database, clock
 from lepton_server.refusals import Refusal
 from lepton_server.services import ServicesDep
-from lepton_server.tables import accounts, tokens
 
 __all__ = ["Caller", "OptionalCaller", "RequiredCaller", "caller_of"]
 _USE_NOTED_EVERY_MS = 3_600_000
+_NOBODY = Caller(0, "", DEFAULT_TENANT, admin=False, scopes=NO_SCOPES)  # the default tenant's admins are told of failed log-ins
+
+
+class FailedLogins:
+    """Which failures of this process are noted: of one address one a minute, of all together one a second, about."""
+
+    def __init__(self, seconds: float = 60.0, addresses: int = 60) -> None:
+        self._seconds, self._addresses = seconds, addresses
+        self._noted: dict[str, float] = {}
+        self._lock = threading.Lock()
+
+    def worth_noting(self, address: str) -> bool:
+        now = time.monotonic()
+        with self._lock:
+            self._noted = {known: then for known, then in self._noted.items() if now - then < self._seconds}
+            if address in self._noted or len(self._noted) >= self._addresses:
+                return False
+            self._noted[address] = now
+            return True
+
+
+_failed_logins = FailedLogins()
 
 
 def caller_of(database: Database, authorization: str) -> Caller:
     """The caller of a request with this header. Raises Refusal (unauthenticated)."""
-    digest = token_digest(_token(authorization))
+    token = token_in(authorization)
     with database.read() as connection:
-        now = clock(connection)
-        columns = (
-            tokens.c.id,
-            tokens.c.digest,
-            tokens.c.last_used,
-            accounts.c.id,
-            accounts.c.name,
-            accounts.c.tenant,
-            accounts.c.admin,
-        )
-        valid = (tokens.c.digest == digest) & tokens.c.revoked.is_(None) & accounts.c.disabled.is_(None)
-        unexpired = or_(tokens.c.expires.is_(None), tokens.c.expires > now)
-        query = select(*columns).join(accounts, accounts.c.id == tokens.c.account).where(valid, unexpired)
-        row = connection.execute(query).one_or_none()
-    if row is None or not hmac.compare_digest(row[1], digest):
+        now, found = clock(connection), tokens.caller_with(connection, token)
+    if found is None:
+        _note_failure(database)
         raise unauthenticated("This token is not valid, or no longer.")
-    if row[2] is None or now - row[2] > _USE_NOTED_EVERY_MS:
-        _note_use(database, row[0])
-    return Caller(*row[3:])
+    caller, last_used = found
+    if last_used is None or now - last_used > _USE_NOTED_EVERY_MS:
+        _note_use(database, caller)
+    return caller
 
 
 def unauthenticated(message: str = "A token is needed here.") -> Refusal:
     return Refusal("unauthenticated", message, "Run `git lepton login`, or set GIT_LEPTON_TOKEN.")
 
 
-def _token(authorization: str) -> str:
+def token_in(authorization: str) -> str:
+    """The token of a header, whichever way it comes. Raises Refusal (unauthenticated)."""
     kind, _, value = authorization.partition(" ")
     if kind.lower() == "bearer":
         return value.strip()
@@ -62,15 +77,25 @@ def _token(authorization: str) -> str:
     raise unauthenticated("This way to authenticate is not known here.")
 
 
-def _note_use(database: Database, token: int) -> None:
+def _note_use(database: Database, caller: Caller) -> None:
     """A full disk or a busy database is no reason to turn a reader away."""
+    assert caller.token is not None
     with suppress(OperationalError), database.write() as connection:
-        connection.execute(update(tokens).where(tokens.c.id == token).values(last_used=clock(connection)))
+        tokens.note_use(connection, caller.token)
+
+
+def _note_failure(database: Database) -> None:
+    """Nor is it one to say anything else than no."""
+    if _failed_logins.worth_noting(audit.origin.get().address):
+        with suppress(OperationalError), database.write() as connection:
+            audit.note(connection, _NOBODY, "login.fail")
 
 
 def _optional(request: Request, services: ServicesDep) -> Caller | None:
     authorization = request.headers.get("authorization")
-    return caller_of(services.database, authorization) if authorization else None
+    caller = caller_of(services.database, authorization) if authorization else None
+    request.state.caller = caller  # for the log, and for the limits of `front`
+    return caller
 
 
 OptionalCaller = Annotated[Caller | None, Depends(_optional)]

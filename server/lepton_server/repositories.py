@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Select, select, update
+from sqlalchemy import Connection, Select, delete, func, insert, select, update
 
 from git_lepton.format.coding.codec import RELEASED
-from lepton_server.accounts import WELL_FORMED, Caller, account_id, ensure_account
-from lepton_server.database import clock, insert_new
+from lepton_server import audit
+from lepton_server.accounts import WELL_FORMED, Caller, ensure_account
+from lepton_server.accounts import find as find_account
+from lepton_server.database import clock
 from lepton_server.refusals import Refusal, not_found
 from lepton_server.settings import ServerSettings
-from lepton_server.tables import accounts, redirects, repositories
+from lepton_server.tables import accounts, members, redirects, repositories
 
 KINDS = ("hosted", "external")
 VISIBILITIES = ("private", "internal", "public")
+_UNNAMED = ".unnamed"  # holds git folders that could not have their repository's name
 
 
 @dataclass(frozen=True)
 class Repository:
-    """One repository. `codecs` are the codec ids allowed in it."""
+    """One repository. `codecs` are the codec ids allowed in it, `git_folder` where its git history lies below the root of all."""
 
     id: int
     tenant: int
@@ -33,6 +37,7 @@ class Repository:
     visibility: str
     codecs: frozenset[int]
     default_branch: str | None
+    git_folder: str = ""
 
     @property
     def full_name(self) -> str:
@@ -46,15 +51,20 @@ def well_formed(owner: str, name: str) -> bool:
 
 def find(connection: Connection, owner: str, name: str) -> Repository | None:
     """The repository that this name means, or meant before it was renamed."""
+    found = find_exactly(connection, owner, name)
+    if found is None and well_formed(owner, name):
+        moved = select(redirects.c.repository).where(*_redirect(owner, name))
+        row = connection.execute(_rows().where(repositories.c.id.in_(moved))).one_or_none()
+        return _repository(row) if row else None
+    return found
+
+
+def find_exactly(connection: Connection, owner: str, name: str) -> Repository | None:
+    """The repository that is called so now."""
     if not well_formed(owner, name):
         return None
     named = (accounts.c.folded == owner.lower()) & (repositories.c.folded == name.lower())
     row = connection.execute(_rows().where(named)).one_or_none()
-    if row is None:
-        moved = select(redirects.c.repository).where(
-            redirects.c.owner_folded == owner.lower(), redirects.c.name_folded == name.lower()
-        )
-        row = connection.execute(_rows().where(repositories.c.id.in_(moved))).one_or_none()
     return _repository(row) if row else None
 
 
@@ -62,35 +72,67 @@ def by_id(connection: Connection, repository: int) -> Repository:
     return _repository(connection.execute(_rows().where(repositories.c.id == repository)).one())
 
 
-def may_create(caller: Caller, owner: str, name: str) -> bool:
-    """Under one's own name, or as admin."""
-    return well_formed(owner, name) and (caller.admin or caller.name.lower() == owner.lower())
+def by_ids(connection: Connection, wanted: Select[int], after: str = "", limit: int | None = None) -> list[Repository]:
+    """The repositories of a query of ids, in the order of their names; those after the OWNER/NAME `after`."""
+    owner, _, name = after.lower().partition("/")
+    later = (accounts.c.folded > owner) | ((accounts.c.folded == owner) & (repositories.c.folded > name))
+    query = _rows().where(repositories.c.id.in_(wanted), later).order_by(accounts.c.folded, repositories.c.folded)
+    return [_repository(row) for row in connection.execute(query.limit(limit))]
+
+
+def all_of_server(connection: Connection) -> list[Repository]:
+    """Those of all tenants, by name: for whoever runs the server."""
+    return [_repository(row) for row in connection.execute(_rows().order_by(accounts.c.folded, repositories.c.folded))]
+
+
+def named(connection: Connection, numbers: Collection[int]) -> list[str]:
+    """What these repositories are called."""
+    query = _rows().where(repositories.c.id.in_(sorted(numbers))).order_by(accounts.c.folded, repositories.c.folded)
+    return [_repository(row).full_name for row in connection.execute(query)]
+
+
+def may_create(connection: Connection, caller: Caller, owner: str, name: str) -> bool:
+    """Under one's own name, that of an organisation that one owns, or as admin; with a token that may write anywhere."""
+    if not well_formed(owner, name) or "write" not in caller.scopes or caller.limited_to is not None:
+        return False
+    if caller.name.lower() == owner.lower():
+        return caller.account != 0
+    holder = find_account(connection, owner)
+    if holder is None or caller.admin:
+        return caller.admin and (holder is None or holder.tenant == caller.tenant)
+    owned = (members.c.organisation == holder.id) & (members.c.account == caller.account) & (members.c.role == "owner")
+    return connection.execute(select(members.c.role).where(owned)).one_or_none() is not None
 
 
 def create(
     connection: Connection, caller: Caller, owner: str, name: str, kind: str = "hosted", visibility: str = "private"
 ) -> Repository:
     """A new repository, or the one that is there: of two who make it at once the second joins. Raises Refusal."""
-    if not may_create(caller, owner, name):
+    if not may_create(connection, caller, owner, name):
         raise not_found()
     if kind not in KINDS or visibility not in VISIBILITIES:
-        raise Refusal("bad_request", f"There is no kind {kind!r} of repository with visibility {visibility!r}.")
-    holder = account_id(connection, owner) or ensure_account(connection, owner, kind="organisation")
+        raise Refusal("bad_request", f"There is no kind {kind[:50]!r} of repository with visibility {visibility[:50]!r}.")
+    found = find_exactly(connection, owner, name)
+    return found or add(connection, caller, owner, name, kind=kind, visibility=visibility)
+
+
+def add(connection: Connection, caller: Caller, owner: str, name: str, **columns: Any) -> Repository:
+    """A new repository where `may_create` and there is none of this name; `columns` as in the table."""
     row = {
         "tenant": caller.tenant,
-        "owner": holder,
+        "owner": ensure_account(connection, owner, kind="organisation", tenant=caller.tenant, by=caller),
         "name": name,
         "folded": name.lower(),
-        "kind": kind,
-        "visibility": visibility,
         "codecs": ",".join(map(str, sorted(RELEASED))),
         "created": clock(connection),
+        "git_folder": _free_folder(connection, owner, name),
     }
-    insert_new(connection, repositories, [row])
-    found = find(connection, owner, name)
-    if found is None or found.tenant != caller.tenant:
-        raise not_found()
-    return found
+    connection.execute(delete(redirects).where(*_redirect(owner, name)))  # what is there is not elsewhere
+    connection.execute(insert(repositories).values(row | columns))
+    made = find_exactly(connection, owner, name)
+    assert made is not None
+    audit.note(connection, caller, "repository.create", repository=made.full_name, kind=made.kind, visibility=made.visibility)
+    return made
 
 
 def set_default_branch(connection: Connection, repository: Repository, branch: str) -> None:
@@ -98,15 +140,31 @@ def set_default_branch(connection: Connection, repository: Repository, branch: s
     connection.execute(update(repositories).where(repositories.c.id == repository.id).values(default_branch=branch))
 
 
-def allow_codecs(connection: Connection, repository: Repository, codecs: Collection[int]) -> None:
+def allow_codecs(connection: Connection, repository: Repository, codecs: Collection[int], by: Caller | None = None) -> None:
     """From now on clients may write these, and those that cannot read them all are told to upgrade."""
     text = ",".join(map(str, sorted(codecs)))
     connection.execute(update(repositories).where(repositories.c.id == repository.id).values(codecs=text))
+    audit.note(connection, by, "repository.codecs", repository=repository.full_name, codecs=text)
 
 
 def git_directory(settings: ServerSettings, repository: Repository) -> Path:
-    """Where the git history of a hosted repository lies."""
-    return settings.git_root / repository.owner / f"{repository.name}.git"
+    """Where the git history of a hosted repository lies, whatever it is called now."""
+    return settings.git_root / repository.git_folder
+
+
+def unnamed_folder() -> str:
+    """A new place below the root of git repositories that no name leads to."""
+    return f"{_UNNAMED}/{secrets.token_hex(16)}.git"
+
+
+def _free_folder(connection: Connection, owner: str, name: str) -> str | None:
+    """None, for OWNER/NAME.git, unless a repository that was once called so has that."""
+    same = func.lower(repositories.c.git_folder) == f"{owner}/{name}.git".lower()
+    return unnamed_folder() if connection.execute(select(repositories.c.id).where(same)).first() else None
+
+
+def _redirect(owner: str, name: str) -> tuple[Any, Any]:
+    return redirects.c.owner_folded == owner.lower(), redirects.c.name_folded == name.lower()
 
 
 def _rows() -> Select[Any]:
@@ -120,11 +178,12 @@ def _rows() -> Select[Any]:
         repositories.c.visibility,
         repositories.c.codecs,
         repositories.c.default_branch,
+        repositories.c.git_folder,
     )
     return select(*columns).join(accounts, accounts.c.id == repositories.c.owner)
 
 
 def _repository(row: Any) -> Repository:
-    number, tenant, holder, owner, name, kind, visibility, codecs, branch = row
+    number, tenant, holder, owner, name, kind, visibility, codecs, branch, folder = row
     allowed = frozenset(int(codec) for codec in codecs.split(","))
-    return Repository(number, tenant, holder, owner, name, kind, visibility, allowed, branch)
+    return Repository(number, tenant, holder, owner, name, kind, visibility, allowed, branch, folder or f"{owner}/{name}.git")

@@ -11,9 +11,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from git_lepton.wire.protocol import BINARY, CODECS_HEADER, DIGEST_BYTES, MAX_DIGESTS, split_digests
-from lepton_server import repositories
 from lepton_server.authentication import OptionalCaller, RequiredCaller
-from lepton_server.permissions import Action, require
+from lepton_server.permissions import Action, located, require
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import ServicesDep
@@ -24,7 +23,7 @@ _MESSAGE_BYTES = 1024 * 1024  # of JSON; 256 ranges have some 40,000
 
 def _readable(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Repository:
     with services.database.read() as connection:
-        found = repositories.find(connection, owner, name)
+        found = located(connection, caller, owner, name)
         require(connection, caller, found, Action.READ)
     assert found is not None  # or `require` would have refused
     check_codecs(request, found)
@@ -33,15 +32,29 @@ def _readable(owner: str, name: str, request: Request, services: ServicesDep, ca
 
 def _writable(owner: str, name: str, request: Request, services: ServicesDep, caller: RequiredCaller) -> Repository:
     with services.database.read() as connection:
-        found = repositories.find(connection, owner, name)
+        found = located(connection, caller, owner, name)
         require(connection, caller, found, Action.WRITE)
     assert found is not None  # or `require` would have refused
     check_codecs(request, found)
     return found
 
 
+def _allowed(action: Action) -> Callable[..., Repository]:
+    def found(owner: str, name: str, services: ServicesDep, caller: RequiredCaller) -> Repository:
+        with services.database.read() as connection:
+            repository = located(connection, caller, owner, name)
+            require(connection, caller, repository, action)
+        assert repository is not None  # or `require` would have refused
+        return repository
+
+    return found
+
+
 ReadableRepository = Annotated[Repository, Depends(_readable)]
 WritableRepository = Annotated[Repository, Depends(_writable)]
+EvidenceRepository = Annotated[Repository, Depends(_allowed(Action.EVIDENCE))]
+MaintainedRepository = Annotated[Repository, Depends(_allowed(Action.MAINTAIN))]
+OwnedRepository = Annotated[Repository, Depends(_allowed(Action.OWN))]
 
 
 def check_codecs(request: Request, repository: Repository) -> None:
