@@ -1,4 +1,4 @@
-"""`git lepton du [REV] [--versions | --tensors | --branch NAME]`."""
+"""`git lepton du [REV] [--versions | --tensors | --branch NAME | --remote [NAME]]`."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def main(arguments: Sequence[str]) -> int:
     by.add_argument("--versions", action="store_true", help="by version: what each commit up to REV added")
     by.add_argument("--tensors", action="store_true", help="by group of tensors (numbers in names left open)")
     by.add_argument("--branch", metavar="NAME", help="what deleting this branch would free")
+    by.add_argument(
+        "--remote",
+        nargs="?",
+        const="",
+        metavar="NAME",
+        help="on the server: what the repository of this remote takes there, by branch",
+    )
     add_json(command)
     options = command.parse_args(arguments)
     with open_workspace() as workspace:
@@ -33,6 +40,8 @@ def main(arguments: Sequence[str]) -> int:
             value, lines = _versions(workspace, options.revision)
         elif options.tensors:
             value, lines = _tensors(workspace, options.revision)
+        elif options.remote is not None:
+            value, lines = _remote(workspace, options.remote or None)
         elif options.branch is not None:
             value, lines = _branch(workspace, options.branch)
         else:
@@ -80,6 +89,25 @@ def _tensors(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
 
 def _contents(tensors: int, elements: Sequence[str]) -> str:
     return f"{tensors} x {', '.join(elements)}" if tensors else "no tensors"
+
+
+def _remote(workspace: Workspace, remote: str | None) -> tuple[Any, list[str]]:
+    from git_lepton.transfer.remote_usage import usage_of
+    from git_lepton.wire.messages import to_json
+
+    store = workspace.remote(remote, push=remote is None)
+    usage = usage_of(store)
+    limit = "" if usage.quota is None else f" of {human_bytes(usage.quota)} that may be"
+    lines = [
+        f"{human_bytes(usage.stored):>8}  stored for {store.repository} on {store.connection.host}{limit}: "
+        f"{counted(usage.files, 'file')} of {human_bytes(usage.file_bytes)}"
+    ]
+    if usage.branches:
+        lines += ["", "   files    stored      only  branch (only: what neither another branch nor a tag reaches)"]
+        lines += [
+            f"{one.files:>8}  {human_bytes(one.stored):>8}  {human_bytes(one.only):>8}  {one.branch}" for one in usage.branches
+        ]
+    return to_json(usage), lines
 
 
 def _branch(workspace: Workspace, branch: str) -> tuple[Any, list[str]]:

@@ -7,11 +7,15 @@ from collections.abc import Sequence
 from getpass import getpass
 
 from git_lepton.entry.arguments import BadArguments, parser
+from git_lepton.entry.moments import moment
 from git_lepton.entry.terminal import say
 from git_lepton.git.repository import GitRepository
 from git_lepton.settings import Settings
 from git_lepton.transfer.refusals import LoginNeeded
+from git_lepton.wire.messages import Account
 from git_lepton.workflow.login import log_in, server_url
+
+_SCOPES = ("read", "write", "evidence", "admin")
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -31,8 +35,22 @@ def main(arguments: Sequence[str]) -> int:
         ) from error
     if done.new_helper:
         say("there was no credential helper: from now on git keeps this host's token in ~/.git-credentials, readable by you only")
-    say(f"logged in to {done.url} as {done.account}")
+    say(f"logged in to {done.url} as {done.account.name}")
+    if limits := _limits(done.account):
+        say(f"this token {limits}")
     return 0
+
+
+def _limits(account: Account) -> str:
+    """What a token may not do that its account may, as the end of a sentence; empty for one without limits, or of an older server."""
+    parts = []
+    if account.scopes and set(account.scopes) != set(_SCOPES):
+        parts.append(f"is for {', '.join(scope for scope in _SCOPES if scope in account.scopes)}")
+    if account.repositories is not None:
+        parts.append(f"sees only {', '.join(account.repositories)}" if account.repositories else "sees no repository")
+    if account.expires is not None:
+        parts.append(f"ends {moment(account.expires)}")
+    return ", ".join(parts)
 
 
 def _token(settings: Settings, url: str, *, from_stdin: bool) -> str:

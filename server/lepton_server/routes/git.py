@@ -13,13 +13,15 @@ from fastapi.responses import PlainTextResponse
 from starlette.concurrency import run_in_threadpool
 
 from git_lepton.wire.protocol import ERRORS
-from lepton_server import names, permissions, refs, repositories
+from lepton_server import held_objects, permissions, refs, repositories
 from lepton_server.authentication import Caller, OptionalCaller
 from lepton_server.git_hosting import GitRoot, HookMissing, create_bare
 from lepton_server.git_program import GitMissing, git_program
 from lepton_server.http_backend import BackendResponse, backend_environment
 from lepton_server.permissions import Action
+from lepton_server.push_rules import PushRules
 from lepton_server.receiving import PushResponse, Receiver
+from lepton_server.ref_turns import Turn
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.services import Services, ServicesDep
@@ -105,14 +107,14 @@ def _push(request: Request, services: Services, caller: Caller | None, owner: st
     repository = found if found else _create(services, caller, owner, name)
     directory = _directory(services, repository)
     environment = _environment(request, services, directory, service, service, caller)
-    return PushResponse(environment, _receiver(services, repository, directory))
+    return PushResponse(environment, _receiver(services, repository, directory, caller))
 
 
 def _admit(services: Services, caller: Caller | None, owner: str, name: str, service: GitService) -> Repository | None:
     """The repository, or None where a push of the caller's may create it. Raises Refusal."""
     with services.database.read() as connection:
-        found = repositories.find(connection, owner, name)
-        if found is None and service is GitService.PUSH and caller and repositories.may_create(caller, owner, name):
+        found = permissions.located(connection, caller, owner, name)
+        if found is None and service is GitService.PUSH and caller and repositories.may_create(connection, caller, owner, name):
             return None
         permissions.require(connection, caller, found, service.action)
     if found is not None and found.kind != "hosted":
@@ -128,7 +130,7 @@ def _create(services: Services, caller: Caller | None, owner: str, name: str) ->
 
 def _directory(services: Services, repository: Repository) -> Path:
     """Where git finds this repository; made if it is not there yet."""
-    directory = GitRoot(services.settings.git_root).repository(repository.owner, repository.name)
+    directory = repositories.git_directory(services.settings, repository).absolute()
     create_bare(directory)
     return directory
 
@@ -140,10 +142,9 @@ def _environment(
     return backend_environment(request, directory, path, GitRoot(services.settings.git_root).settings(), pusher)
 
 
-def _receiver(services: Services, repository: Repository, directory: Path) -> Receiver:
+def _receiver(services: Services, repository: Repository, directory: Path, caller: Caller | None) -> Receiver:
     def stored_sizes(oids: Iterable[bytes]) -> Mapping[bytes, int]:
-        with services.database.read() as connection:
-            return names.stored_sizes(connection, repository, oids)
+        return held_objects.sizes_for_push(services.database, repository, oids)
 
     def mirror(found: Mapping[str, str], branch: str | None) -> None:
         with services.database.write() as connection:
@@ -151,7 +152,9 @@ def _receiver(services: Services, repository: Repository, directory: Path) -> Re
             if branch is not None:
                 repositories.set_default_branch(connection, repository, branch)
 
-    return Receiver(directory, stored_sizes, mirror)
+    assert caller is not None  # or `_admit` would have refused
+    turn = Turn(services.database, services.settings, repository.id)
+    return Receiver(directory, stored_sizes, mirror, PushRules(services.database, repository, caller), turn)
 
 
 async def _nothing_more() -> None:

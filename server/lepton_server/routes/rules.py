@@ -1,0 +1,62 @@
+"""Rules of branches and tags, and evidence about commits (docs/wire-protocol.md)."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from git_lepton.wire.collaboration import EvidenceList, EvidenceRecord, NewEvidence, RuleList, RuleMessage
+from git_lepton.wire.protocol import API
+from lepton_server import evidence, rules
+from lepton_server.authentication import RequiredCaller
+from lepton_server.refusals import not_found
+from lepton_server.routes.access import EvidenceRepository, MaintainedRepository, MessageRoute, ReadableRepository
+from lepton_server.rules import Rule
+from lepton_server.services import ServicesDep
+
+router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["rules"], route_class=MessageRoute)
+
+
+@router.get("/rules")
+def list_rules(repository: ReadableRepository, services: ServicesDep) -> RuleList:
+    with services.database.read() as connection:
+        found = rules.rules_of(connection, repository)
+    return RuleList([RuleMessage(rule.pattern, rule.push, rule.force, list(rule.evidence)) for rule in found])
+
+
+@router.put("/rules")
+def set_rule(repository: MaintainedRepository, caller: RequiredCaller, services: ServicesDep, asked: RuleMessage) -> RuleMessage:
+    """From now on this is the rule of its pattern."""
+    rule = Rule(asked.pattern, asked.push, asked.force, tuple(dict.fromkeys(asked.evidence)))
+    with services.database.write() as connection:
+        rules.set_rule(connection, caller, repository, rule)
+    return asked
+
+
+@router.delete("/rules", status_code=204)
+def remove_rule(
+    repository: MaintainedRepository, caller: RequiredCaller, services: ServicesDep, pattern: Annotated[str, Query()]
+) -> None:
+    with services.database.write() as connection:
+        if not rules.remove_rule(connection, caller, repository, pattern):
+            raise not_found()
+
+
+@router.get("/evidence")
+def list_evidence(repository: ReadableRepository, services: ServicesDep, subject: Annotated[str, Query()]) -> EvidenceList:
+    """What checks said of one commit, the last first."""
+    with services.database.read() as connection:
+        found = evidence.records_of(connection, repository, subject)
+    return EvidenceList([EvidenceRecord(**asdict(one)) for one in found])
+
+
+@router.post("/evidence", status_code=201)
+def record_evidence(
+    repository: EvidenceRepository, caller: RequiredCaller, services: ServicesDep, asked: NewEvidence
+) -> EvidenceRecord:
+    """Add what a check said of a commit."""
+    with services.database.write() as connection:
+        made = evidence.record(connection, caller, repository, asked.subject, asked.check, asked.outcome, asked.detail)
+    return EvidenceRecord(**asdict(made))
