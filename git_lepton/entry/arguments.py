@@ -25,6 +25,14 @@ def parser(name: str, text: str) -> argparse.ArgumentParser:
     return _Parser(prog=f"git lepton {name}", description=text, allow_abbrev=False)
 
 
+def whole_number(text: str) -> int:
+    """For argparse."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number") from None
+
+
 def add_json(command: argparse.ArgumentParser) -> None:
     """`--json`: the report as one JSON value on standard output."""
     command.add_argument("--json", action="store_true", help="print the report as JSON")

@@ -34,7 +34,8 @@ class Command:
         return main
 
 
-_START, _DAILY, _WEIGHTS, _CARE, _SERVERS = "Start", "See", "Move weights", "Look after", "Servers and hosts"
+_START, _DAILY, _WEIGHTS, _CARE = "Start", "See", "Move weights", "Look after"
+_TOGETHER, _SERVERS = "Work together", "Servers and hosts"
 _BY_GIT = ""  # started by git; not listed
 COMMANDS = (
     Command(_START, "quickstart", "the whole story on this machine, on an embedded server"),
@@ -55,6 +56,10 @@ COMMANDS = (
     Command(_CARE, "fsck", "check that every version can be restored"),
     Command(_CARE, "prune", "free disk space: forget weights that nothing here needs"),
     Command(_CARE, "du", "what the weights take, on this disk and in all"),
+    Command(_TOGETHER, "share", "a link to weights of one version, for somebody without an account"),
+    Command(_TOGETHER, "lock", "keep paths for yourself: others' pushes that change them are refused"),
+    Command(_TOGETHER, "unlock", "let others change them again"),
+    Command(_TOGETHER, "locks", "what is locked, by whom, since when"),
     Command(_SERVERS, "login", "keep a token for a server"),
     Command(_SERVERS, "trust", "approve a host that a lepton.toml names"),
     Command(_BY_GIT, "pre-push", "", "git_lepton.entry.pre_push"),

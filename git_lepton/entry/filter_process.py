@@ -139,8 +139,8 @@ class FilterProcess:
         pointer = self._delayed.pop(request.pathname)
         try:
             self._answer_object(pointer)
-        except LeptonError:
-            if not self._protocol.may_begin or not self._weights.may_stay_pointer(os.fsdecode(request.pathname)):
+        except LeptonError as error:
+            if not self._protocol.may_begin or not self._weights.may_stay_pointer(os.fsdecode(request.pathname), error):
                 raise
             self._answer(pointer.encode())
 

@@ -12,7 +12,7 @@ from git_lepton.errors import LeptonError, NetworkTrouble, NotAllowed, WeightsMi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from git_lepton.format.pointer import Pointer
     from git_lepton.git.pkt_line import Content
@@ -34,6 +34,7 @@ class Weights:
         self._out_of_reach = False
         self._after_git: dict[str, Pointer] = {}
         self._stay: set[str] = set()
+        self._taken_away: dict[str, LeptonError] = {}  # what the store took away on the record, by path
         self._just_written: dict[str, JustWritten] | None = None
         self._kept = False
         self._places: BasePlaces | None = None
@@ -93,6 +94,8 @@ class Weights:
         try:
             ensure_possible(self.workspace, pointer, sum(other.size for other in self._after_git.values()))
         except LeptonError as error:
+            if self.may_stay_pointer(path, error):
+                return
             if not _is_out_of_reach(error):
                 raise
             self._out_of_reach, self._trouble = True, error
@@ -120,13 +123,20 @@ class Weights:
         try:
             write_object(pointer, self.workspace.store, write)
         except WeightsMissing as error:
-            raise self._trouble or error from error
+            from git_lepton.workflow.materialise import why_missing
 
-    def may_stay_pointer(self, path: str) -> bool:
-        """Whether this file, not here, stays a pointer since the store can't be reached; then it is named at the end."""
-        if self._out_of_reach:
+            raise why_missing(self._trouble or error, pointer) from error
+
+    def may_stay_pointer(self, path: str, error: LeptonError) -> bool:
+        """Whether this file, not here because of `error`, stays a pointer since the store can't be reached or took the weights away;
+        then it is named at the end."""
+        from git_lepton.transfer.tombstones import WeightsTakenAway
+
+        if isinstance(error, WeightsTakenAway):
+            self._taken_away[path] = error
+        elif self._out_of_reach:
             self._stay.add(path)
-        return self._out_of_reach
+        return self._out_of_reach or path in self._taken_away
 
     def finish(self) -> int:
         """git is done: write what was promised, say what is not there, close. Gives an exit code."""
@@ -140,6 +150,8 @@ class Weights:
                     f"{self._trouble.hint}\n{_PULL}".strip(),
                 )
                 code = self._trouble.exit_code
+            if self._taken_away:
+                code = _tell_of_failed(self._taken_away)
             if self._places:
                 self._places.close()
                 _tell_of_bases(self._places)
@@ -166,12 +178,21 @@ class Weights:
         from git_lepton.workflow.materialise import materialise
 
         done = materialise(self.workspace, self._after_git, progress)
-        for error in {error.message: error for error in done.failed.values()}.values():
-            paths = [path for path, other in done.failed.items() if other.message == error.message]
-            complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", f"{error.hint}\n{_PULL}".strip())
+        code = _tell_of_failed(done.failed)
         if done.index_trouble:
             complain(done.index_trouble.message, done.index_trouble.hint)
-        return max((error.exit_code for error in done.failed.values()), default=0)
+        return code
+
+
+def _tell_of_failed(failed: Mapping[str, LeptonError]) -> int:
+    """Say which files stay pointers and why; an exit code."""
+    from git_lepton.transfer.tombstones import WeightsTakenAway
+
+    for error in {error.message: error for error in failed.values()}.values():
+        paths = [path for path, other in failed.items() if other.message == error.message]
+        hint = error.hint if isinstance(error, WeightsTakenAway) else f"{error.hint}\n{_PULL}".strip()
+        complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", hint)
+    return max((error.exit_code for error in failed.values()), default=0)
 
 
 def _tell_of_bases(places: BasePlaces) -> None:

@@ -9,12 +9,13 @@ from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.refusals import NotFound
 from git_lepton.transfer.remote_store import RemoteStore, connect
+from git_lepton.transfer.tombstones import taken_away
 from git_lepton.transfer.upload import Uploaded, upload
 from git_lepton.workflow.push import push_weights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from git_lepton.format.identifiers import ObjectId
     from git_lepton.format.pointer import Pointer
@@ -49,6 +50,9 @@ class _Server:
             return self._remote.stored([pointer.oid for pointer in pointers])
         except NotFound:  # the first push makes the repository
             return set()
+
+    def taken_away(self, pointers: Sequence[Pointer]) -> Collection[ObjectId]:
+        return taken_away(self._remote, [pointer.oid for pointer in pointers])
 
     def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
         return upload(self._store, self._remote, pointers, progress)

@@ -10,7 +10,7 @@ from git_lepton.workflow.push import pointers_to_push, push_weights
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from git_lepton.format.identifiers import ObjectId
     from git_lepton.format.pointer import Pointer
@@ -78,6 +78,9 @@ class _Destination:
 
     def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
         return self._workspace.stored(pointers, self._remote)
+
+    def taken_away(self, pointers: Sequence[Pointer]) -> Collection[ObjectId]:
+        return self._workspace.taken_away(pointers, self._remote, push=True)
 
     def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
         return self._workspace.push(pointers, progress, self._remote)

@@ -7,7 +7,6 @@ version in the folder does not have.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +21,6 @@ from git_lepton.format.pointer import MAX_POINTER_BYTES, NotAPointer, Pointer, p
 from git_lepton.settings import Settings
 from git_lepton.settings.addresses import FORM, BadStoreUrl
 from git_lepton.store.durable import write_durably
-from git_lepton.store.file_lock import try_lock
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import download
 from git_lepton.transfer.git_snapshot import Snapshot, TreeFile, read_snapshot
@@ -30,7 +28,8 @@ from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.ranges import read_plan
 from git_lepton.transfer.remote_store import RemoteStore, connect
 from git_lepton.workflow.arriving import ArrivingStore
-from git_lepton.workflow.safe_paths import PARTIAL, UnsafePath, place_of
+from git_lepton.workflow.download_folder import FolderBusy, is_right, partial_folder
+from git_lepton.workflow.safe_paths import UnsafePath, place_of
 from git_lepton.workflow.smudge import write_file
 
 if TYPE_CHECKING:
@@ -47,14 +46,10 @@ class NothingMatches(WrongUse):
     """A pattern matches no file of the version."""
 
 
-class FolderBusy(WrongUse):
-    """Another download into the same folder is running."""
-
-
 @dataclass
 class Arrived:
-    """What a download did: the commit, the paths brought and kept, what was left out and why, and the payload bytes that
-    travelled."""
+    """What a download did: the commit (of a share: what it is called), the paths brought and kept, what was left out and why, and
+    the payload bytes that travelled."""
 
     commit: str
     brought: list[str] = field(default_factory=list)
@@ -82,7 +77,7 @@ def fetch_without_git(
     transfers raise; files that were in place by then stay.
     """
     address, revision = split_source(source)
-    with _remote(settings, address) as remote, _partial(folder) as partial:
+    with _remote(settings, address) as remote, partial_folder(folder) as partial:
         snapshot = read_snapshot(remote, revision)
         arrived = Arrived(snapshot.commit)
         weights = _ordinary_files(folder, _chosen(snapshot, patterns), snapshot.tracked(), arrived)
@@ -103,18 +98,6 @@ def _remote(settings: Settings, address: str) -> Iterator[RemoteStore]:
         yield remote
     finally:
         remote.close()
-
-
-@contextmanager
-def _partial(folder: Path) -> Iterator[Path]:
-    """The folder for what is on its way, this process alone in it; removed when all went well."""
-    partial = folder / PARTIAL
-    partial.mkdir(parents=True, exist_ok=True)
-    with (partial / "lock").open("ab") as lock:
-        if not try_lock(lock.fileno()):
-            raise FolderBusy(f"another download into {folder} is running", "Wait for it, or choose another folder.")
-        yield partial
-    shutil.rmtree(partial)
 
 
 def _chosen(snapshot: Snapshot, patterns: Sequence[str]) -> dict[str, TreeFile]:
@@ -165,18 +148,11 @@ def _pointer(data: bytes) -> Pointer | None:
 def _needed(folder: Path, weights: dict[str, tuple[Pointer, int]], arrived: Arrived) -> dict[str, Pointer]:
     needed = {}
     for path, (pointer, _) in weights.items():
-        if _is_right(folder / path, pointer):
+        if is_right(folder / path, pointer):
             arrived.kept.append(path)
         else:
             needed[path] = pointer
     return needed
-
-
-def _is_right(file: Path, pointer: Pointer) -> bool:
-    if not file.is_file() or file.stat().st_size != pointer.size:
-        return False
-    with file.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").digest() == pointer.oid.raw
 
 
 def _groups(files: dict[str, Pointer]) -> Iterator[dict[str, Pointer]]:

@@ -13,6 +13,7 @@ from git_lepton.transfer.connection import Connection
 from git_lepton.transfer.credentials import Credential, CredentialChain, GitCredentials
 from git_lepton.transfer.network import host_of
 from git_lepton.transfer.remote_store import RemoteStore
+from git_lepton.wire.messages import Account
 
 
 class TokenInTheClear(WrongUse):
@@ -21,10 +22,10 @@ class TokenInTheClear(WrongUse):
 
 @dataclass(frozen=True)
 class LoggedIn:
-    """The server's name for the account, the server's URL, and the helper that this call had to configure (None: there was
-    one)."""
+    """Who the server takes us for and what the token may do, the server's URL, and the helper that this call had to configure (None:
+    there was one)."""
 
-    account: str
+    account: Account
     url: str
     new_helper: str | None
 
@@ -44,11 +45,11 @@ def log_in(git: GitRepository, settings: Settings, host: str, token: str) -> Log
         raise TokenInTheClear(f"{url} is plain http, and a token would travel in the clear", "Use its https:// address.")
     chain = CredentialChain(token=token, token_host=host_of(url))
     with Connection(url, credentials=chain, network=settings.http) as connection:
-        account = RemoteStore(connection, "").account().name
+        account = RemoteStore(connection, "").account()
     helper = _ensure_helper(git, url)
     parts = urlsplit(url)
-    text = f"protocol={parts.scheme}\nhost={parts.netloc}\nusername={account}\npassword={token}\n"
-    credential = Credential("git", token, account, text.encode())
+    text = f"protocol={parts.scheme}\nhost={parts.netloc}\nusername={account.name}\npassword={token}\n"
+    credential = Credential("git", token, account.name, text.encode())
     GitCredentials(interactive=False).tell("approve", credential)
     return LoggedIn(account, url, helper)
 

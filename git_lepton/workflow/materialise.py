@@ -46,7 +46,8 @@ class Materialised(NamedTuple):
 def ensure_possible(workspace: Workspace, pointer: Pointer, promised: int) -> None:
     """Whether a pointer may stand for its file until it is materialised, `promised` bytes of other files being due as well.
 
-    Raises NoRoom, WeightsMissing where the store is reached and lacks it, and what asking the store raises.
+    Raises NoRoom, WeightsMissing where the store is reached and lacks it (WeightsTakenAway where it says why), and what asking the
+    store raises.
     """
     from shutil import disk_usage
 
@@ -58,7 +59,9 @@ def ensure_possible(workspace: Workspace, pointer: Pointer, promised: int) -> No
     if free < needed:
         raise NoRoom(f"{top} has {free:,} bytes free, and the files need {needed:,}", "Make room, then repeat.")
     if lacking(workspace.store, [pointer]) and pointer.oid not in workspace.stored([pointer]):
-        raise WeightsMissing(f"the store lacks the weights {pointer.oid}", "Somebody who has them has to run: git lepton push")
+        raise workspace.taken_away([pointer]).get(pointer.oid) or WeightsMissing(
+            f"the store lacks the weights {pointer.oid}", "Somebody who has them has to run: git lepton push"
+        )
 
 
 def materialise(workspace: Workspace, files: Mapping[str, Pointer], show: Callable[[str], Progress]) -> Materialised:
@@ -124,8 +127,18 @@ def _bring_and_write(
     written = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, str)}
     failed = {path: outcome for path, outcome in outcomes.items() if isinstance(outcome, LeptonError)}
     if trouble is not None:
-        failed = {path: trouble if isinstance(error, WeightsMissing) else error for path, error in failed.items()}
+        failed = {
+            path: why_missing(trouble, files[path]) if isinstance(error, WeightsMissing) else error
+            for path, error in failed.items()
+        }
     return written, failed
+
+
+def why_missing(trouble: LeptonError, pointer: Pointer) -> LeptonError:
+    """Why these weights are not here: of those that were taken away the store says more."""
+    from git_lepton.transfer.download import ObjectsAbsent
+
+    return trouble.about(pointer.oid) if isinstance(trouble, ObjectsAbsent) else trouble
 
 
 def _bring(

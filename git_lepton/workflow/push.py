@@ -7,7 +7,7 @@ from git_lepton.format.pointer import BadPointer, NotAPointer, Pointer, UnknownP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
     from typing import Protocol
 
     from git_lepton.format.identifiers import ObjectId
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
         def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
             """Which of these objects are there, verified."""
+
+        def taken_away(self, pointers: Sequence[Pointer]) -> Collection[ObjectId]:
+            """Which of these objects, none of which is there, were taken away on the record: their pointers travel without them."""
 
         def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
             """Send these objects; verified and durable on return."""
@@ -86,8 +89,10 @@ def _check_absent(git: GitRepository, absent: dict[Pointer, str], destination: D
     stored = destination.stored(list(absent))
     missing = [(pointer, path) for pointer, path in absent.items() if pointer.oid not in stored]
     ours = _ours(git, (path for _, path in missing), tips)
-    if ours:
-        raise PushLacksWeights([(pointer, path) for pointer, path in missing if path in ours])
+    gone = destination.taken_away([pointer for pointer, path in missing if path in ours]) if ours else ()
+    lacking = [(pointer, path) for pointer, path in missing if path in ours and pointer.oid not in gone]
+    if lacking:
+        raise PushLacksWeights(lacking)
 
 
 def _ours(git: GitRepository, paths: Iterable[str], tips: Sequence[str]) -> set[str]:

@@ -98,11 +98,12 @@ def _blobs(git: GitRepository, all_refs: bool) -> Iterable[SmallBlob]:
 
 def _ask_remote(workspace: Workspace, found: dict[Pointer, str], remote: str | None, report: Report) -> None:
     stored = workspace.stored(list(found), remote)
-    for pointer, path in found.items():
-        if pointer.oid in stored:
-            report.restorable += 1
-        else:
-            report.findings.append(Finding(Kind.MISSING, path, f"the store does not have {pointer.oid}"))
+    lacking = {pointer: path for pointer, path in found.items() if pointer.oid not in stored}
+    gone = workspace.taken_away(list(lacking), remote) if lacking else {}
+    report.restorable += len(found) - len(lacking)
+    for pointer, path in lacking.items():
+        why = gone[pointer.oid].message if pointer.oid in gone else f"the store does not have {pointer.oid}"
+        report.findings.append(Finding(Kind.MISSING, path, why))
 
 
 def _look_here(store: LocalStore, found: dict[Pointer, str], report: Report) -> None:

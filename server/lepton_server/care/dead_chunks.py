@@ -17,7 +17,8 @@ from lepton_server.care.needed import Needed
 from lepton_server.database import Database, clock, in_batches
 from lepton_server.tables import chunk_links, encodings, leases, packs, repositories, uploads
 
-_AT_ONCE = 10_000
+_AT_ONCE = 10_000  # looked at
+_DROPPED_AT_ONCE = 1_000  # in one transaction: others wait for it
 
 
 class Space(NamedTuple):
@@ -64,9 +65,9 @@ def drop_dead(database: Database, scope: Scope, needed: Needed) -> dict[bytes, S
     with database.read() as connection:
         candidates = list(find_dead(connection, scope, needed))
     dropped: dict[bytes, Space] = {}
-    for start in range(0, len(candidates), _AT_ONCE):
+    for start in range(0, len(candidates), _DROPPED_AT_ONCE):
         with database.write() as connection:
-            dropped |= _drop(connection, scope, needed, candidates[start : start + _AT_ONCE])
+            dropped |= _drop(connection, scope, needed, candidates[start : start + _DROPPED_AT_ONCE])
     return dropped
 
 

@@ -11,11 +11,13 @@ from itertools import islice
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, exists, func, or_, select
 
-from lepton_server.care.dead_chunks import is_leased
+from lepton_server import upload_records
+from lepton_server.care.dead_chunks import Scope, is_leased
+from lepton_server.care.switching import condemn_empty
 from lepton_server.database import Database, clock, insert_new
 from lepton_server.ingest import forget_pack
 from lepton_server.object_store import ObjectStore
-from lepton_server.tables import encodings, packs, stray_files, upload_packs, uploads
+from lepton_server.tables import encodings, packs, pending_packs, stray_files, upload_packs, uploads
 
 _AT_ONCE = 1000
 _LEAST_GRACE_MS = 60_000  # for files: longer than any pack needs from its rename to its row
@@ -47,6 +49,25 @@ def delete_useless(database: Database, store: ObjectStore, tenant: int, grace_ms
     return count, total
 
 
+def condemn_empty_packs(database: Database, scope: Scope) -> int:
+    """Condemn the packs of a scope in which no chunk lies; how many."""
+    empty = ~exists().where(encodings.c.pack == packs.c.id).correlate(packs)
+    with database.read() as connection:
+        numbers = iter(list(connection.execute(select(packs.c.id).where(scope.settled_packs(connection), empty)).scalars()))
+    count = 0
+    while batch := list(islice(numbers, _AT_ONCE)):
+        with database.write() as connection:
+            count += condemn_empty(connection, batch)
+    return count
+
+
+def forget_ended_uploads(database: Database) -> None:
+    """Drop what is known of uploads that ended long ago. Keys that one was promised and did not use become stray files."""
+    with database.write() as connection:
+        connection.execute(delete(pending_packs).where(~_is_on_its_way(connection)))
+        upload_records.forget_old(connection)
+
+
 def delete_stray_files(database: Database, store: ObjectStore, grace_ms: int) -> int:
     """Delete files that had no row at an earlier run already; how many. Those seen for the first time are noted."""
     strays = [key for batch in _batches(store.keys()) for key in _without_row(database, batch)]
@@ -74,6 +95,12 @@ def _is_useless(connection: Connection, tenant: int, grace_ms: int) -> ColumnEle
     return and_(packs.c.tenant == tenant, or_(condemned, broken))
 
 
+def _is_on_its_way(connection: Connection) -> ColumnElement[bool]:
+    """For a query on pending_packs: the upload that the pack belongs to still takes packs."""
+    alive = (uploads.c.state == "open") & (uploads.c.expires > clock(connection))
+    return exists().where(uploads.c.id == pending_packs.c.upload, alive).correlate(pending_packs)
+
+
 def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
     while batch := list(islice(keys, _AT_ONCE)):
         yield batch
@@ -82,6 +109,8 @@ def _batches(keys: Iterator[str]) -> Iterator[list[str]]:
 def _without_row(database: Database, keys: list[str]) -> list[str]:
     with database.read() as connection:
         known = set(connection.execute(select(packs.c.storage_key).where(packs.c.storage_key.in_(keys))).scalars())
+        coming = pending_packs.c.storage_key.in_(keys) & _is_on_its_way(connection)
+        known.update(connection.execute(select(pending_packs.c.storage_key).where(coming)).scalars())
     return [key for key in keys if key not in known]
 
 

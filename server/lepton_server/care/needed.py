@@ -6,14 +6,14 @@ other; nothing is ever taken for unneeded because of it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING
 
 import numpy
 from sqlalchemy import Connection, select
 
 from lepton_server.database import clock
-from lepton_server.tables import encodings, object_links, objects, repositories, upload_manifests, uploads
+from lepton_server.tables import chunk_links, encodings, object_links, objects, repositories, upload_manifests, uploads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -25,10 +25,11 @@ _LOOSE = 4_000_000  # names that are kept unsorted, at most
 
 
 class Needed:
-    """The chunks of a tenant that linked objects and the announced files of live uploads consist of, and all bases under them."""
+    """The chunks that linked objects and the announced files of live uploads consist of, and all bases under them: in a tenant, or in
+    one repository of it. `without` leaves out links (repository, oid), as if they were gone."""
 
-    def __init__(self, tenant: int) -> None:
-        self._tenant = tenant
+    def __init__(self, tenant: int, repository: int | None = None, without: Collection[tuple[int, bytes]] = frozenset()) -> None:
+        self._tenant, self._repository, self._without = tenant, repository, without
         self._sorted: NDArray[numpy.uint64] = numpy.empty(0, numpy.uint64)
         self._loose: list[NDArray[numpy.uint64]] = []
         self._objects: set[int] = set()
@@ -44,6 +45,8 @@ class Needed:
         columns = select(upload_manifests.c.upload, upload_manifests.c.oid).join(
             uploads, uploads.c.id == upload_manifests.c.upload
         )
+        if self._repository is not None:
+            alive &= uploads.c.repository == self._repository
         for upload, oid in connection.execute(columns.where(alive)).all():
             if (upload, oid) not in self._announced:
                 mine = (upload_manifests.c.upload == upload) & (upload_manifests.c.oid == oid)
@@ -53,6 +56,9 @@ class Needed:
     def add_bases(self, connection: Connection) -> None:
         """Take in what lies under chunks that are needed."""
         query = select(encodings.c.chunk, encodings.c.base)
+        if self._repository is not None:
+            here = (chunk_links.c.chunk == encodings.c.chunk) & (chunk_links.c.repository == self._repository)
+            query = query.join(chunk_links, here)
         rows = connection.execute(query.where(encodings.c.tenant == self._tenant, encodings.c.base.is_not(None)))
         pairs = b"".join(chunk + base for chunk, base in rows)
         deltas = numpy.frombuffer(pairs, _DELTA)
@@ -70,8 +76,14 @@ class Needed:
         return {name for name, held in zip(names, self._holds(heads), strict=True) if not held}
 
     def _linked(self, connection: Connection) -> set[int]:
-        query = select(object_links.c.object).join(repositories, repositories.c.id == object_links.c.repository)
-        return set(connection.execute(query.where(repositories.c.tenant == self._tenant).distinct()).scalars())
+        columns = [object_links.c.object]
+        if self._without:
+            columns += [object_links.c.repository, object_links.c.oid]
+        query = select(*columns).join(repositories, repositories.c.id == object_links.c.repository)
+        query = query.where(repositories.c.tenant == self._tenant).distinct()
+        if self._repository is not None:
+            query = query.where(object_links.c.repository == self._repository)
+        return {row[0] for row in connection.execute(query) if tuple(row[1:]) not in self._without}
 
     def _take(self, manifest: bytes) -> None:
         self._loose.append(

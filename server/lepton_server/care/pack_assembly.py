@@ -5,7 +5,6 @@ The depth in a record's header is the one that the chunk had when the pack was w
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
@@ -18,7 +17,7 @@ from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAI
 from lepton_server.decoding import Decoder
 from lepton_server.ingest import ReceivedPack, read_pack
 from lepton_server.names import Encoding, Found
-from lepton_server.object_store import Incoming, ObjectStore
+from lepton_server.object_store import Incoming, ObjectStore, new_key
 
 _ANY_CODEC = frozenset(range(256))  # what is stored was allowed; one that we do not know fails to decode
 
@@ -51,15 +50,15 @@ def as_it_is(store: ObjectStore, encoding: Encoding) -> EncodedChunk:
     return EncodedChunk(name, encoding.codec, encoding.depth, base, encoding.raw, payload, encoding.checksum)
 
 
-def write_packs(store: ObjectStore, chunks: Iterable[tuple[Encoding, EncodedChunk]]) -> Iterator[NewPack]:
-    """New packs that hold these chunks, in this order, one payload in memory at a time."""
+def write_packs(store: ObjectStore, tenant: int, chunks: Iterable[tuple[Encoding, EncodedChunk]]) -> Iterator[NewPack]:
+    """New packs of a tenant that hold these chunks, in this order, one payload in memory at a time."""
     writer: _Writer | None = None
     try:
         for was, chunk in chunks:
             if writer and writer.size_with(chunk) > MAX_PACK_BYTES:
                 yield writer.finish()
                 writer = None
-            writer = writer or _Writer(store)
+            writer = writer or _Writer(store, new_key(tenant))
             writer.add(was, chunk)
         if writer:
             yield writer.finish()
@@ -70,9 +69,8 @@ def write_packs(store: ObjectStore, chunks: Iterable[tuple[Encoding, EncodedChun
 
 
 class _Writer:
-    def __init__(self, store: ObjectStore) -> None:
-        random = secrets.token_hex(16)
-        self._key = f"{random[:2]}/{random}"
+    def __init__(self, store: ObjectStore, key: str) -> None:
+        self._key = key
         self._incoming: Incoming = store.begin(self._key)
         self._incoming.write(PACK_HEAD)
         self._at = len(PACK_HEAD)

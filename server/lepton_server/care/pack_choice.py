@@ -6,7 +6,7 @@ anew; small ones where that makes fewer packs. Packs stay with those of their re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -77,7 +77,12 @@ def _windows(found: Iterable[Holding]) -> Iterator[list[Holding]]:
 
 def contents(connection: Connection, group: Iterable[Holding]) -> list[Encoding]:
     """The live encodings of these packs: bases before what lies on them, and as far as that allows in the order of the packs."""
-    places = {pack.id: (place, pack.storage_key) for place, pack in enumerate(group)}
+    return contents_of(connection, {pack.id: pack.storage_key for pack in group})
+
+
+def contents_of(connection: Connection, keys: Mapping[int, str]) -> list[Encoding]:
+    """The same of packs by number, with their storage keys."""
+    places = {pack: (place, key) for place, (pack, key) in enumerate(keys.items())}
     columns = [encodings.c[name] for name in Encoding._fields if name != "storage_key"]
     rows = connection.execute(select(*columns).where(encodings.c.pack.in_(places)))
     found = [Encoding(chunk, pack, places[pack][1], *rest) for chunk, pack, *rest in rows]

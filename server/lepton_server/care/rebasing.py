@@ -8,7 +8,7 @@ up, or onto nothing, whatever is smallest. Its new base is one of its old ones, 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
@@ -48,14 +48,21 @@ class Rebaser:
         self._store, self._decoder, self._threads = store, decoder, threads
         self.damaged: list[str] = []
 
-    def recoded(self, found: Sequence[Encoding], whole: Found, allowed: dict[bytes, frozenset[int]]) -> Iterator[Recoded]:
-        """Each of these and its new encoding, in order. `whole` tells where their bases lie."""
+    def recoded(
+        self,
+        found: Sequence[Encoding],
+        whole: Found,
+        allowed: dict[bytes, frozenset[int]],
+        avoid: Collection[bytes] = frozenset(),
+    ) -> Iterator[Recoded]:
+        """Each of these and its new encoding, in order. `whole` tells where their bases lie. With `avoid` onto none of these chunks,
+        or onto nothing, whatever that costs."""
         rest = iter(found)
         pending: deque[tuple[Encoding, Future[EncodedChunk]]] = deque()
         with ThreadPoolExecutor(self._threads, "rebase") as pool:
             while True:
                 for one in islice(rest, self._threads + 1 - len(pending)):
-                    pending.append((one, pool.submit(self._recode, one, whole, allowed.get(one.chunk, frozenset({0})))))
+                    pending.append((one, pool.submit(self._recode, one, whole, allowed.get(one.chunk, frozenset({0})), avoid)))
                 if not pending:
                     return
                 was, future = pending.popleft()
@@ -64,12 +71,13 @@ class Rebaser:
                 except CorruptData as error:
                     self.damaged.append(error.message)
 
-    def _recode(self, encoding: Encoding, whole: Found, allowed: frozenset[int]) -> EncodedChunk:
+    def _recode(self, encoding: Encoding, whole: Found, allowed: frozenset[int], avoid: Collection[bytes]) -> EncodedChunk:
         chain = chains.bases_of(encoding, whole)
         element = element_of_chunk(as_it_is(self._store, encoding))
         data = self._decoder.read(encoding, whole)
-        best: EncodedChunk | None = None
-        for base in reversed(chain[1:]):  # the root first, never the one that it lies on now
+        best = encode(data, element, allowed, ChunkId(encoding.chunk)) if avoid else None
+        choice = chain if avoid else chain[1:]  # else never the one that it lies on now
+        for base in reversed([base for base in choice if base.chunk not in avoid]):  # the root first
             tried = encode(data, element, allowed, ChunkId(encoding.chunk), self._base(base, whole))
             if best is None or len(tried.payload) < len(best.payload):
                 best = tried

@@ -18,9 +18,10 @@ from lepton_server import names
 from lepton_server.care import dead_chunks, leftovers, pack_choice, rebasing
 from lepton_server.care.dead_chunks import Scope, Space
 from lepton_server.care.needed import Needed
-from lepton_server.care.pack_assembly import NewPack, as_it_is, verify_pack, write_packs
+from lepton_server.care.pack_assembly import NewPack, as_it_is, write_packs
 from lepton_server.care.pack_choice import Holding
-from lepton_server.care.switching import condemn_empty, switch
+from lepton_server.care.switching import condemn_empty
+from lepton_server.care.taking_over import put_in_place
 from lepton_server.database import Database
 from lepton_server.decoding import Decoder
 from lepton_server.names import Encoding
@@ -124,7 +125,7 @@ class Repacker:
             whole = names.with_bases(connection, tenant, {encoding.chunk: encoding for encoding in deep})
             allowed = names.allowed_codecs(connection, tenant, [encoding.chunk for encoding in deep])
         rebaser = rebasing.Rebaser(self._store, self._decoder, self._threads)
-        for pack in write_packs(self._store, rebaser.recoded(deep, whole, allowed)):
+        for pack in write_packs(self._store, tenant, rebaser.recoded(deep, whole, allowed)):
             self.outcome.recoded_chunks += self._put_in_place(pack)
         self.outcome.damaged += rebaser.damaged
 
@@ -138,7 +139,7 @@ class Repacker:
             with self._database.read() as connection:
                 found = pack_choice.contents(connection, group)
             self.outcome.packs_read += len(group)
-            for pack in write_packs(self._store, self._sound(found)):
+            for pack in write_packs(self._store, self._scope.tenant, self._sound(found)):
                 self.outcome.moved_chunks += self._put_in_place(pack)
                 self.outcome.moved_bytes += pack.size
 
@@ -151,19 +152,12 @@ class Repacker:
                 self.outcome.damaged.append(error.message)
 
     def _put_in_place(self, pack: NewPack) -> int:
-        """Verify a new pack and let it take over; how many chunks it took. One that fails is dropped, and the old places stay."""
-        tenant = self._scope.tenant
-        with self._database.read() as connection:
-            below = names.in_tenant(connection, tenant, {move.now.base for move in pack.moves if move.now.base})
-            bases = names.with_bases(connection, tenant, below)
+        """Let a new pack take over; how many chunks it took. One that is not sound is dropped, and the old places stay."""
         try:
-            verify_pack(self._store, self._decoder, pack, bases)
+            result = put_in_place(self._database, self._store, self._decoder, self._scope.tenant, pack)
         except CorruptData as error:
-            self._store.delete(pack.storage_key)
             self.outcome.damaged.append(error.message)
             return 0
-        with self._database.write() as connection:
-            result = switch(connection, tenant, pack)
         self.outcome.packs_written += 1
         self.outcome.packs_condemned += result.condemned
         return len(result.taken)

@@ -1,4 +1,4 @@
-"""What a run of repack says of itself."""
+"""What the runs of a caretaker say of themselves."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import json
 from dataclasses import asdict
 
 from git_lepton.errors import CorruptData
+from lepton_server.care.collecting import Collected
+from lepton_server.care.expiring import Expired
+from lepton_server.care.purging import Purged
 from lepton_server.care.repacking import Repacked
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
@@ -15,7 +18,7 @@ class Damaged(CorruptData):
     """Weights in the store are damaged; repack left them where they are."""
 
 
-def as_json(done: Repacked, dry_run: bool) -> str:
+def as_json(done: Repacked | Collected | Expired | Purged, dry_run: bool) -> str:
     return json.dumps({"dry_run": dry_run, **asdict(done)})
 
 
@@ -32,12 +35,41 @@ def as_text(done: Repacked, dry_run: bool) -> str:
     return "\n".join(lines + [f"damaged: {problem}" for problem in done.damaged])
 
 
+def collected_as_text(done: Collected, dry_run: bool) -> str:
+    would = "would be " if dry_run else ""
+    lines = [
+        f"{would}unlinked: {done.objects_unlinked} files that no ref reaches, {_size(done.object_bytes)}",
+        f"{would}dropped: {done.dropped_chunks} chunks that nothing needs, {_size(done.dropped_bytes)} in packs",
+        f"{would}deleted: {done.packs_deleted} packs, {_size(done.bytes_deleted)}, and {done.files_deleted} stray files",
+    ]
+    lines += [f"kept all: {reason}" for reason in done.kept]
+    return "\n".join(lines + [f"left alone: {reason}" for reason in done.refused])
+
+
+def expired_as_text(done: Expired, dry_run: bool) -> str:
+    would = "would be " if dry_run else ""
+    return (
+        f"{would}let go: the weights that only {done.versions} old versions have: {done.objects} files, {_size(done.object_bytes)}\n"
+        "the bytes go with the next runs of gc and repack; pointers stay, and say since when and why"
+    )
+
+
+def purged_as_text(done: Purged) -> str:
+    lines = [
+        f"purged {done.oid} from {done.repositories} repositories; {done.shares} links that were given away end",
+        f"dropped: {done.dropped_chunks} chunks; {done.kept_chunks} also belong to other files and stay",
+        f"coded anew without them: {done.recoded_chunks} chunks of other files",
+        f"deleted: {done.packs_deleted} packs, {_size(done.bytes_deleted)}",
+    ]
+    return "\n".join(lines + [f"a backup may hold it still: {place}" for place in done.backups])
+
+
 def check(done: Repacked) -> None:
     """Raises Damaged where the run met damaged weights."""
     if done.damaged:
         raise Damaged(
             f"{len(done.damaged)} damaged pieces of weights were left where they are",
-            "Bring the packs back from a backup; people who have the weights can push them again.",
+            "Run lepton-server scrub: it says which files need them, and brings them back from a backup.",
         )
 
 

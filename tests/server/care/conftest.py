@@ -9,29 +9,37 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Select, delete, select, update
 
-from lepton_server import administration
+from lepton_server import administration, caretaking
+from lepton_server.care.collecting import Collected
 from lepton_server.care.repacking import Repacked
 from lepton_server.database import Database
-from lepton_server.places import open_database
+from lepton_server.places import open_database, open_store
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import encodings, leases, object_links, packs, uploads
-from tests.server.conftest import connect, noise, server
+from tests.server.conftest import connect, noise, place, server, settings
 from tests.server.weights_client import Weights, WeightsClient
 from tests.support.running_server import RunningServer
 
-__all__ = ["connect", "noise", "server"]
+__all__ = ["connect", "noise", "place", "server", "settings"]
 
 
 @dataclass
 class Keeper:
-    """Repacks one repository of a running server, and looks into its database."""
+    """Takes care of one repository of a running server, and looks into its database."""
 
-    data: Path
+    settings: ServerSettings
     repository: str
     database: Database
 
+    @property
+    def data(self) -> Path:
+        return self.settings.data
+
     def repack(self, grace: float = 0.0, *, dry_run: bool = False) -> Repacked:
-        return administration.repack(ServerSettings(self.data), self.repository, grace, dry_run=dry_run)
+        return administration.repack(self.settings, self.repository, grace, dry_run=dry_run)
+
+    def gc(self, grace: float = 0.0, *, dry_run: bool = False) -> Collected:
+        return caretaking.gc(self.settings, self.repository, grace, dry_run=dry_run)
 
     def end_sessions(self) -> None:
         """As if an hour had gone by: no upload lives, and no lease."""
@@ -52,7 +60,7 @@ class Keeper:
         return {pack for (pack,) in self.rows(select(encodings.c.pack).where(encodings.c.chunk.in_(names)))}
 
     def pack_files(self) -> set[str]:
-        return {f"{file.parent.name}/{file.name}" for file in (self.data / "packs").glob("??/*")}
+        return set(open_store(self.settings, self.database, "looking").keys())
 
     def rows(self, query: Select) -> list[tuple]:  # type: ignore[type-arg]
         with self.database.read() as connection:
@@ -74,7 +82,7 @@ def keep(server: RunningServer) -> object:
     database = open_database(server.settings)
 
     def make(client: WeightsClient) -> Keeper:
-        return Keeper(server.data, client.name, database)
+        return Keeper(server.settings, client.name, database)
 
     yield make
     database.close()

@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from lepton_server.care import repacking
+from lepton_server.care import taking_over
 from lepton_server.care.pack_assembly import NewPack, verify_pack
 from lepton_server.tables import repositories
 from tests.server.care.conftest import Keep
@@ -65,10 +65,10 @@ def test_the_deepest_come_up(connect: Connect, seed: int, keep: Keep) -> None:
     assert max(keeper.depths(*files).values()) == 2
     come_back(client, *files)
     keeper.check_whole()
-    assert keeper.repack().recoded_chunks == 0
     pack, start, stored, *_ = before["entries"][0]  # a plan from before still gives the old encoding
     url = client.urls(before["packs"][pack]["pack"], start, start + stored).json()["urls"][0]
     assert httpx.get(url["url"], headers=url["headers"]).content == bytes(files[3].chunks[0].payload)
+    assert keeper.repack().recoded_chunks == 0
 
 
 def test_there_is_room_above_what_came_up(connect: Connect, seed: int, keep: Keep) -> None:
@@ -119,7 +119,7 @@ def test_an_encoding_that_changed_meanwhile_stands(
             pushed.append(Weights(data, (on(shallow, files[1].data, data),)))
             assert client.upload(pushed[0], packs=[make_pack([shallow, *pushed[0].chunks])])["state"] == "done"
 
-    monkeypatch.setattr(repacking, "verify_pack", push_then_verify)
+    monkeypatch.setattr(taking_over, "verify_pack", push_then_verify)
     done = keeper.repack()
     assert pushed
     assert done.moved_chunks == 2  # not the one that changed
@@ -150,7 +150,7 @@ def test_a_chunk_whose_chain_changed_meanwhile_is_not_put_on_its_old_root(
             pushed.extend([Weights(files[2].data, (shallow,)), Weights(files[3].data, files[3].chunks)])
             upload(other, *pushed)
 
-    monkeypatch.setattr(repacking, "verify_pack", push_then_verify)
+    monkeypatch.setattr(taking_over, "verify_pack", push_then_verify)
     assert keeper.repack().recoded_chunks == 0
     assert other.plan(files[3].names)["extra"] == [files[2].names[0].hex()]
     come_back(other, files[3])
@@ -172,7 +172,7 @@ def test_a_codec_that_is_no_longer_allowed_is_not_brought_in(
             mine = repositories.c.folded == client.name.partition("/")[2]
             connection.execute(update(repositories).where(mine).values(codecs="0"))
 
-    monkeypatch.setattr(repacking, "verify_pack", verify_then_forbid)
+    monkeypatch.setattr(taking_over, "verify_pack", verify_then_forbid)
     assert keeper.repack().recoded_chunks == 0
     keeper.check_whole()
 
@@ -225,7 +225,7 @@ def test_a_new_pack_that_does_not_decode_is_not_used(
         verify_pack(*arguments)
 
     before = keeper.pack_files()
-    monkeypatch.setattr(repacking, "verify_pack", flip_then_verify)
+    monkeypatch.setattr(taking_over, "verify_pack", flip_then_verify)
     done = keeper.repack()
     assert (done.moved_chunks, done.packs_written, len(done.damaged)) == (0, 0, 1)
     assert keeper.pack_files() <= before

@@ -1,7 +1,7 @@
-"""`python dying_repack.py DATA REPOSITORY`: for each number that comes in, a repack in a process of its own that is killed at that step.
+"""`python dying_care.py DATA`: for each line `STEP WHAT TARGET` that comes in a run of WHAT (repack, gc, purge) is killed at that step.
 
-A step is a moment before or after a change of disk or database; to be killed is what a power failure does. For each number a line
-goes out: the signal that ended the repack, or 0 where it had no such step and came to its end.
+A step is a moment before or after a change of disk or database; to be killed is what a power failure does. For each line another
+goes out: the signal that ended the run, or 0 where it had no such step and came to its end.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lepton_server import administration
-from lepton_server.care import repacking
+from lepton_server import administration, caretaking
+from lepton_server.care import collecting, purge_target, purging, repacking
 from lepton_server.database import Database
 from lepton_server.disk_store import DiskIncoming, DiskStore
 from lepton_server.settings import ServerSettings
 
-__all__ = ["repacking"]  # loaded before the first fork
+__all__ = ["collecting", "purge_target", "purging", "repacking"]  # loaded before the first fork
 
 
 class Fate:
@@ -35,7 +35,7 @@ class Fate:
         self._left -= 1
 
 
-def repack(data: str, repository: str, step: int) -> None:
+def care(data: str, step: int, what: str, target: str) -> None:
     fate = Fate(step)
     write, finish, delete = Database.write, DiskIncoming.finish, DiskStore.delete
 
@@ -57,14 +57,21 @@ def repack(data: str, repository: str, step: int) -> None:
         fate.moment()
 
     Database.write, DiskIncoming.finish, DiskStore.delete = doomed_write, doomed_finish, doomed_delete  # type: ignore[method-assign,assignment]
-    administration.repack(ServerSettings(Path(data)), repository, 0.0)
+    settings = ServerSettings(Path(data))
+    if what == "repack":
+        administration.repack(settings, target, 0.0)
+    elif what == "gc":
+        caretaking.gc(settings, None, 0.0)
+    else:
+        caretaking.purge(settings, target, "it leaked", "ada")
 
 
-def main(data: str, repository: str) -> None:
+def main(data: str) -> None:
     for line in sys.stdin:
+        step, what, target = line.split()
         child = os.fork()
         if child == 0:
-            repack(data, repository, int(line))
+            care(data, int(step), what, target)
             os._exit(0)
         print(os.waitpid(child, 0)[1], flush=True)
 
