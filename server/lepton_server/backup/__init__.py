@@ -1,0 +1,1 @@
+"""Backups of a server, and back (docs/backup-format.md)."""

@@ -1,0 +1,124 @@
+"""What a restored database promises is so: every file's chunks are there and linked, and every chunk is the one that its name says.
+
+Works in the transaction that filled the tables, so that nothing is visible before it was looked at.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from itertools import islice
+
+import numpy
+from numpy.typing import NDArray
+from sqlalchemy import Connection, select
+
+from git_lepton.errors import CorruptData
+from git_lepton.format.identifiers import ObjectId
+from git_lepton.format.manifest import check_manifest
+from lepton_server import names
+from lepton_server.decoding import Decoder
+from lepton_server.names import Encoding
+from lepton_server.object_store import ObjectStore
+from lepton_server.rebuilding import Rebuild
+from lepton_server.tables import chunk_links, encodings, object_links, objects, packs, repositories
+
+_WINDOW = 4_000
+_HEAD, _TAIL = 56, 8  # bytes of a manifest before and after its entries
+_NAME = numpy.dtype("S32")  # zeros at an end count here too: all have the same length
+_ENTRY = numpy.dtype([("name", _NAME), ("length", "<u4")])
+Names = NDArray[numpy.bytes_]
+
+
+class NotWhole(CorruptData):
+    """A backup does not hold all that it says."""
+
+
+def check_objects(connection: Connection) -> int:
+    """Every linked file is the one that its manifest names, and each of its chunks is linked and stored; how many there are.
+
+    Raises NotWhole, BadManifest.
+    """
+    query = select(repositories.c.id, repositories.c.tenant, repositories.c.name)
+    for number, tenant, name in connection.execute(query).all():
+        held = _held(connection, number, tenant)
+        columns = select(object_links.c.oid, objects.c.oid.label("own"), objects.c.manifest_digest, objects.c.manifest)
+        linked = columns.join(objects, objects.c.id == object_links.c.object).where(object_links.c.repository == number)
+        for oid, own, digest, manifest in connection.execute(linked.execution_options(yield_per=50)):
+            if not oid == own == check_manifest(manifest).oid.raw or hashlib.sha256(manifest).digest() != digest:
+                raise NotWhole(f"the manifest of {oid.hex()} in {name} is that of another file")
+            if not _all_in(_chunks_of(manifest), held):
+                raise NotWhole(f"a part of the file {oid.hex()} in {name} is not in this backup")
+    return len(connection.execute(select(object_links.c.object).distinct()).all())
+
+
+def check_chunks(connection: Connection, store: ObjectStore, threads: int) -> int:
+    """Decode every stored chunk and compare it with its name, all chains to their end; how many there are. Raises CorruptData."""
+    decoder, count = Decoder(store, threads), 0
+    try:
+        for tenant, found in _stored(connection):
+            below = names.with_bases(connection, tenant, {encoding.chunk: encoding for encoding in found})
+            count += sum(1 for _ in decoder.decoded(found, below))
+    finally:
+        decoder.close()
+    return count
+
+
+def check_files(connection: Connection, store: ObjectStore, threads: int) -> None:
+    """Rebuild every file and compare its SHA-256 with its name. Raises NotWhole, CorruptData."""
+    decoder = Decoder(store, threads)
+    try:
+        query = select(objects.c.id, objects.c.tenant, objects.c.oid).order_by(objects.c.id)
+        for number, tenant, oid in connection.execute(query).all():
+            manifest = connection.execute(select(objects.c.manifest).where(objects.c.id == number)).scalar_one()
+            rebuild = Rebuild(ObjectId(oid), manifest)
+            while run := list(rebuild.upcoming(_WINDOW)):
+                located = names.with_bases(connection, tenant, names.in_tenant(connection, tenant, run))
+                if not set(run) <= located.keys():
+                    raise NotWhole(f"a part of the file {oid.hex()} is not in this backup")
+                for _, data in decoder.decoded((located[name] for name in run), located):
+                    rebuild.feed(data)
+            if not rebuild.matches:
+                raise NotWhole(f"the file {oid.hex()} does not have the SHA-256 that its name says")
+    finally:
+        decoder.close()
+
+
+def _stored(connection: Connection) -> Iterator[tuple[int, list[Encoding]]]:
+    """Tenant and encodings, as they lie in packs."""
+    for number, key, tenant in connection.execute(
+        select(packs.c.id, packs.c.storage_key, packs.c.tenant).order_by(packs.c.id)
+    ).all():
+        columns = encodings.c
+        query = select(
+            columns.chunk,
+            columns.offset,
+            columns.stored,
+            columns.raw,
+            columns.codec,
+            columns.depth,
+            columns.base,
+            columns.checksum,
+        )
+        rows = iter(connection.execute(query.where(columns.pack == number).order_by(columns.offset)).all())
+        while window := list(islice(rows, _WINDOW)):
+            yield tenant, [Encoding(row[0], number, key, *row[1:]) for row in window]
+
+
+def _held(connection: Connection, repository: int, tenant: int) -> Names:
+    """The chunks that a repository may read and that are stored, sorted."""
+    here = (encodings.c.chunk == chunk_links.c.chunk) & (encodings.c.tenant == tenant)
+    query = select(chunk_links.c.chunk).join(encodings, here).where(chunk_links.c.repository == repository)
+    return numpy.sort(numpy.frombuffer(b"".join(connection.execute(query).scalars()), _NAME))
+
+
+def _chunks_of(manifest: bytes) -> Names:
+    count = (len(manifest) - _HEAD - _TAIL) // _ENTRY.itemsize
+    return numpy.frombuffer(manifest, _ENTRY, offset=_HEAD, count=count)["name"]
+
+
+def _all_in(wanted: Names, held: Names) -> bool:
+    if not len(held):
+        return False
+    place = numpy.minimum(numpy.searchsorted(held, wanted), len(held) - 1)
+    return bool((held[place] == wanted).all())
