@@ -16,6 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolExhausted
 from git_lepton.errors import WrongUse
 
 _LOCK_SECONDS = 30
+_GONE = ("57P01", "57P02", "57P03", "57P05", "25006")  # shut down, crashed, starting, idle for too long, read-only
 _CONNECTIONS = 16  # to PostgreSQL, of one process; a few more in a rush
 
 
@@ -25,7 +26,8 @@ class BadDatabaseUrl(WrongUse):
 
 def sqlite_engine(file: Path) -> Engine:
     """Connections to one file."""
-    engine = create_engine(f"sqlite:///{file}", pool_size=32, max_overflow=32, connect_args={"timeout": _LOCK_SECONDS})
+    options = {"timeout": _LOCK_SECONDS}
+    engine = create_engine(f"sqlite:///{file}", pool_size=32, max_overflow=32, hide_parameters=True, connect_args=options)
 
     @event.listens_for(engine, "connect")
     def _connected(raw: Any, _record: Any) -> None:
@@ -44,7 +46,13 @@ def postgresql_engine(url: str) -> Engine:
     """Connections to a PostgreSQL server; those that died are replaced when they are next used. Raises BadDatabaseUrl."""
     options = {"connect_timeout": 10, "application_name": "lepton-server"}
     return create_engine(
-        _postgresql_url(url), pool_size=_CONNECTIONS, max_overflow=4, pool_pre_ping=True, pool_timeout=30, connect_args=options
+        _postgresql_url(url),
+        pool_size=_CONNECTIONS,
+        max_overflow=4,
+        pool_pre_ping=True,
+        pool_timeout=30,
+        hide_parameters=True,  # errors are logged, and what people send is not for logs
+        connect_args=options,
     )
 
 
@@ -77,14 +85,12 @@ def is_busy(error: Exception) -> bool:
 
 
 def is_gone(error: Exception) -> bool:
-    """Whether the database went away, or cannot be reached; it may come back."""
-    return isinstance(error, DBAPIError) and (
-        error.connection_invalidated
-        or (
-            (isinstance(error, OperationalError) and _state(error) in ("", "57P01", "57P02", "57P03")) and error.statement is None
-        )
-        or _lost(error)
-    )
+    """Whether the database went away, cannot be reached, or takes no writes since another has its place; it may come back."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _state(error)
+    unreached = isinstance(error, OperationalError) and not state and error.statement is None
+    return error.connection_invalidated or unreached or state in _GONE or state.startswith("08") or _lost(error)
 
 
 def _lost(error: DBAPIError) -> bool:

@@ -1,52 +1,54 @@
-"""How a request ends that does not succeed: a refusal, or our bug; always with an ErrorReply and the request's name.
-
-Pure ASGI, so that bodies stream through untouched.
-"""
+"""How a request ends that does not succeed: a refusal with a code of the protocol, or our bug; always as an ErrorReply with the
+request's name. Which errors are whose fault is decided here, for all routes."""
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
-import secrets
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, StatementError
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from git_lepton.errors import CorruptData, LeptonError
 from git_lepton.wire.messages import ErrorBody, ErrorReply, to_json
-from git_lepton.wire.protocol import API, CAPABILITIES, ERRORS, PROTOCOL_HEADER, PROTOCOL_VERSION, REQUEST_HEADER
-from lepton_server.database import is_disk_trouble
+from git_lepton.wire.protocol import ERRORS
+from lepton_server.database import is_busy, is_disk_trouble, is_gone
 from lepton_server.ingest import TooManyRecords
-from lepton_server.object_store import StoreFull
+from lepton_server.object_store import ObjectMissing, StoreFull, StoreTrouble
 from lepton_server.refusals import Refusal, not_found
 
-__all__ = ["Refusal", "RequestFrame", "error_response", "install", "refusal_of"]
+__all__ = ["Refusal", "error_response", "install", "refusal_of"]
 _log = logging.getLogger("lepton_server")
-_OF_STATUS = {405: "bad_request", **{status: code for code, (status, _) in ERRORS.items()}}
-_RETRY_SECONDS = "2"
+_OF_STATUS = {status: code for code, (status, _) in ERRORS.items()}
+_RETRY_SECONDS = 2
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_KINDS = (LeptonError, RequestValidationError, HTTPException, SQLAlchemyError, OverflowError, UnicodeEncodeError, OSError)
 
 
-def error_response(refusal: Refusal, request: str) -> Response:
+def error_response(refusal: Refusal, request: str, retry_seconds: int = _RETRY_SECONDS) -> Response:
     status, transient = ERRORS[refusal.code]
     body = ErrorReply(ErrorBody(refusal.code, refusal.message, refusal.hint, request))
-    headers = {"Retry-After": _RETRY_SECONDS} if transient else {}
+    headers = {"Retry-After": str(retry_seconds)} if transient else {}
     if status == 401:
         headers["WWW-Authenticate"] = 'Basic realm="lepton"'
     return Response(json.dumps(to_json(body)), status, headers, "application/json")
 
 
 def refusal_of(error: Exception) -> Refusal | None:
-    """What to answer where this was raised; None for our own bugs."""
+    """What to answer where this was raised; None for our own bugs, and for what a store has lost."""
     match error:
         case Refusal():
             return error
         case StoreFull():
             return Refusal("storage_full", error.message, error.hint)
+        case ObjectMissing():
+            return None
+        case StoreTrouble():
+            return Refusal("unavailable", "The server's storage does not answer as it should.", "Try again in a while.")
         case TooManyRecords():
             return Refusal("too_large", f"{error.message.capitalize()}.", error.hint)
         case CorruptData():
@@ -57,11 +59,32 @@ def refusal_of(error: Exception) -> Refusal | None:
             return not_found()
         case HTTPException():
             return Refusal(_OF_STATUS.get(error.status_code, "bad_request"), f"{error.detail}.")
-        case OperationalError() if is_disk_trouble(error):
-            return Refusal("storage_full", "The server's disk is full or fails.", "Tell whoever runs the server.")
-        case OperationalError() if "locked" in str(error.orig):
-            return Refusal("unavailable", "The server's database is busy.", "Try again.")
+        case SQLAlchemyError():
+            return _refusal_of_database(error)
+        case OverflowError() | UnicodeEncodeError():  # SQLite's driver, of a number or a text that it cannot keep
+            return _unkeepable()
+        case OSError() if error.errno in _NO_ROOM:
+            return _full()
     return None
+
+
+def _refusal_of_database(error: SQLAlchemyError) -> Refusal | None:
+    if isinstance(error, DBAPIError) and is_disk_trouble(error):
+        return _full()
+    if is_busy(error):
+        return Refusal("unavailable", "The server's database is busy.", "Try again.")
+    if is_gone(error):
+        return Refusal("unavailable", "The server's database does not answer.", "Try again in a while.")
+    told = isinstance(error, StatementError) and isinstance(error.orig, OverflowError | UnicodeEncodeError)
+    return _unkeepable() if told or isinstance(error, DataError) else None
+
+
+def _unkeepable() -> Refusal:
+    return Refusal("bad_request", "The request holds a text or a number that the server cannot keep.")
+
+
+def _full() -> Refusal:
+    return Refusal("storage_full", "The server's disk is full or fails.", "Tell whoever runs the server.")
 
 
 def install(app: FastAPI) -> None:
@@ -71,66 +94,27 @@ def install(app: FastAPI) -> None:
         refusal = refusal_of(error)
         if refusal is None:
             raise error
-        return error_response(refusal, request.scope["lepton_request"])
+        if not isinstance(error, Refusal):
+            _note(request, refusal, error)
+        response = error_response(refusal, request.scope["lepton_request"])
+        if isinstance(error, HTTPException) and error.status_code == 405:
+            response.status_code = 405
+            response.headers.update(error.headers or {})
+        return response
 
-    for kind in (LeptonError, RequestValidationError, HTTPException, OperationalError):
+    for kind in _KINDS:
         app.add_exception_handler(kind, answer)
-    app.add_middleware(RequestFrame)
+
+
+def _note(request: Request, refusal: Refusal, error: Exception) -> None:
+    """The log says what the answer keeps to itself: whose fault it is on our side, in one line."""
+    if ERRORS[refusal.code][0] < 500 and not isinstance(error, SQLAlchemyError | OverflowError | UnicodeEncodeError):
+        return
+    cause = getattr(error, "orig", None) or error
+    said = " ".join(str(cause).split())[:500]
+    _log.warning("request %s: %s: %s: %s", request.scope["lepton_request"], refusal.code, type(cause).__name__, said)
 
 
 def _first_fault(error: RequestValidationError) -> str:
     fault = error.errors()[0]
     return f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"
-
-
-class RequestFrame:
-    """Around every request: it gets a name, its protocol version is checked, and what nobody foresaw becomes a 500."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        name = scope["lepton_request"] = secrets.token_hex(8)
-        begun = False
-
-        async def named(message: Message) -> None:
-            nonlocal begun
-            if message["type"] == "http.response.start":
-                begun = True
-                message["headers"] = [*message["headers"], (REQUEST_HEADER.lower().encode(), name.encode())]
-            await send(message)
-
-        try:
-            refusal = _protocol_refusal(scope)
-            app = self._app if refusal is None else error_response(refusal, name)
-            await app(scope, receive, named)
-        except ClientDisconnect:  # nobody is there to read an answer
-            return
-        except Exception:
-            _log.exception("request %s: %s %s failed", name, scope["method"], _told(scope["path"]))
-            if begun:
-                raise
-            bug = Refusal("internal_error", f"The server failed at request {name}.", "Try again; tell whoever runs the server.")
-            await error_response(bug, name)(scope, receive, named)
-
-
-def _told(path: str) -> str:
-    """The path without a transfer's token: logs hold no secrets."""
-    head, found, _ = path.partition("/transfers/")
-    return f"{head}{found}..." if found else path
-
-
-def _protocol_refusal(scope: Scope) -> Refusal | None:
-    if not scope["path"].startswith(API) or scope["path"] == CAPABILITIES:
-        return None
-    asked = dict(scope["headers"]).get(PROTOCOL_HEADER.lower().encode())
-    if asked is None or asked == str(PROTOCOL_VERSION).encode():
-        return None
-    return Refusal(
-        "upgrade_required",
-        f"This server speaks protocol version {PROTOCOL_VERSION}, and you asked for {asked.decode('latin-1')[:20]}.",
-        "Install a git-lepton that fits this server: pip install --upgrade 'git-lepton>=0.1'",
-    )

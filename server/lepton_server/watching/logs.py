@@ -1,0 +1,71 @@
+"""What a server process writes to its standard error: lines of text, or one JSON object a line, for a program to read.
+
+No line holds a secret: paths are cut where one begins (`told`), queries and headers are never written, and what looks like one of our
+tokens is taken out of every line all the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import threading
+import time
+from typing import Any
+
+from lepton_server.audit import origin
+
+LEVELS = ("debug", "info", "warning", "error")
+FORMS = ("text", "json")
+_OURS = "lepton_server"
+_TOKEN = re.compile(r"lpt_[A-Za-z0-9_-]{8,}")
+_SECRET_FROM = re.compile(r"(/transfers/|^/+s/).*", re.DOTALL)
+
+
+def configure(form: str, level: str) -> None:
+    """Let this process log so from now on. `level` is that of the server's own lines; one a request is `info`."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonLines() if form == "json" else TextLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger(_OURS).setLevel(level.upper())
+    threading.excepthook = _thread_failed  # or its traceback would be written past the handler
+
+
+def _thread_failed(what: threading.ExceptHookArgs) -> None:
+    name = what.thread.name if what.thread else "a thread"
+    value = what.exc_value or what.exc_type()
+    logging.getLogger(_OURS).error("%s ended", name, exc_info=(what.exc_type, value, what.exc_traceback))
+
+
+def told(raw_path: bytes) -> str:
+    """A request's path, still percent-encoded, up to where a secret begins."""
+    return _SECRET_FROM.sub(r"\1...", raw_path.decode("ascii", "replace"))
+
+
+class TextLines(logging.Formatter):
+    """One line, and the traceback below it where there is one."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s %(message)s")
+
+    def format(self, record: logging.LogRecord) -> str:
+        return _TOKEN.sub("lpt_...", super().format(record))
+
+
+class JsonLines(logging.Formatter):
+    """One object: time (UTC), level, logger; request and address where there is a request; message, or the record's `fields`; error."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        here = origin.get()
+        line: dict[str, Any] = {
+            "time": f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(record.created))}.{int(record.msecs):03d}Z",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+        }
+        if here.request:
+            line |= {"request": here.request, "address": here.address}
+        line |= getattr(record, "fields", None) or {"message": record.getMessage()}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return _TOKEN.sub("lpt_...", json.dumps(line, ensure_ascii=True))
