@@ -16,7 +16,7 @@ from pathlib import Path
 from benchmarks import plots
 from benchmarks.bench import Bench, Result
 from benchmarks.document import fill
-from benchmarks.parts import chain, containers, delta, network, sizes, solo, spine, tenth
+from benchmarks.parts import chain, containers, delta, lookups, network, s3, sizes, solo, spine, tenth
 
 _PARTS = {
     "spine": spine,
@@ -27,6 +27,8 @@ _PARTS = {
     "tenth": tenth,
     "network": network,
     "chain": chain,
+    "s3": s3,
+    "lookups": lookups,
 }
 _HERE = Path(__file__).parent
 

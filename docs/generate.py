@@ -1,7 +1,8 @@
-"""Writes commands.md, settings.md and errors.md out of the code: `python docs/generate.py`. A test compares them."""
+"""Writes commands.md, server-commands.md, settings.md and errors.md out of the code: `python docs/generate.py`. A test compares them."""
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import importlib
 import io
@@ -14,6 +15,7 @@ from git_lepton.entry.cli import COMMANDS, run
 from git_lepton.errors import LeptonError
 from git_lepton.settings import SETTINGS
 from git_lepton.wire.protocol import ERRORS
+from lepton_server.command import parser
 
 HERE = Path(__file__).parent
 _MADE = "<!-- made by docs/generate.py; do not edit -->\n"
@@ -38,6 +40,50 @@ def commands() -> str:
             text = "".join(f"    {line}".rstrip() + "\n" for line in out.getvalue().splitlines())
             parts.append(f"## git lepton {command.name}\n\n{text}")
     return "\n".join(parts)
+
+
+def server_commands() -> str:
+    """Each command of lepton-server with its options; those that all of them have once."""
+    for name in [name for name in os.environ if name.startswith("GIT_LEPTON_SERVER_")]:
+        del os.environ[name]  # they would be shown as defaults
+    commands = _commands_of(parser())
+    migrate, _ = commands["migrate"]
+    where = next(group for group in migrate._action_groups if str(group.title).startswith("where the data are"))
+    parts = [_MADE, "# Commands of lepton-server\n", f"## Where the data are\n\n{_WHERE}\n", _table(where._group_actions)]
+    for words, (command, text) in commands.items():
+        if _commands_of(command):
+            continue
+        own = [action for action in command._actions if action not in where._group_actions and action.dest != "help"]
+        inputs = "".join(f" {action.metavar or action.dest.upper()}" for action in own if not action.option_strings)
+        parts.append(f"## lepton-server {words}{inputs}\n\n{text[:1].upper()}{text[1:]}.\n")
+        if told := [action for action in own if action.option_strings or action.help]:
+            parts.append(_table(told))
+    return "\n".join(parts)
+
+
+_WHERE = "All commands take these. Each may come from the environment: GIT_LEPTON_SERVER_DATA for --data, and so on."
+
+
+def _commands_of(program: argparse.ArgumentParser, before: str = "") -> dict[str, tuple[argparse.ArgumentParser, str]]:
+    """All commands, those below others too: the words that call each, what reads its options, and what it is for."""
+    found: dict[str, tuple[argparse.ArgumentParser, str]] = {}
+    for action in program._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            texts = {choice.dest: choice.help or "" for choice in action._choices_actions}
+            for name, command in action.choices.items():
+                found[before + name] = command, texts.get(name, "")
+                found |= _commands_of(command, f"{before}{name} ")
+    return found
+
+
+def _table(actions: list[argparse.Action]) -> str:
+    rows = []
+    for action in actions:
+        value = action.metavar or "|".join(filter(None, action.choices or [])) or action.dest.upper()
+        words = [*action.option_strings[-1:], *([str(value)] if action.nargs != 0 else [])]
+        name, text = (part.replace("|", "\\|") for part in (" ".join(words), action.help or ""))
+        rows.append(f"| `{name}` | {text} |\n")
+    return "| | |\n| --- | --- |\n" + "".join(rows)
 
 
 def settings() -> str:
@@ -86,7 +132,7 @@ _CODES = {
     70: ("our bug", "A report is written and its path printed."),
     130: ("interrupted", "Ctrl-C."),
 }
-PAGES = {"commands.md": commands, "settings.md": settings, "errors.md": errors}
+PAGES = {"commands.md": commands, "server-commands.md": server_commands, "settings.md": settings, "errors.md": errors}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

@@ -9,7 +9,7 @@ from git_lepton.settings import Settings
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from git_lepton.transfer.download import Announce, Downloaded
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
+    from git_lepton.transfer.tombstones import WeightsTakenAway
     from git_lepton.transfer.upload import Uploaded
 
 
@@ -118,6 +119,18 @@ class Workspace:
                 raise
         return self._folder(location.folder).stored(pointers, looked_at=looked_at)
 
+    def taken_away(
+        self, pointers: Sequence[Pointer], remote: str | None = None, *, push: bool = False
+    ) -> dict[ObjectId, WeightsTakenAway]:
+        """Of those of these objects, none of which the store has, that it took away on the record: since when and why."""
+        from git_lepton.transfer.tombstones import WeightsTakenAway, taken_away
+
+        location = self.settings.store_location(remote, push=push)
+        if location.folder is not None:
+            return {}
+        stones = taken_away(self._server(location), [pointer.oid for pointer in pointers])
+        return {oid: WeightsTakenAway(stone) for oid, stone in stones.items()}
+
     def destination(self, remote: str | None = None) -> Destination:
         """The store that a push to a remote goes to. Raises as `Settings.store_location` does."""
         return Destination(self, remote)
@@ -164,6 +177,10 @@ class Destination:
     def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
         """Which of these objects are there, verified."""
         return self._workspace.stored(pointers, self._remote, push=True)
+
+    def taken_away(self, pointers: Sequence[Pointer]) -> Collection[ObjectId]:
+        """Which of these objects, none of which is there, were taken away on the record."""
+        return self._workspace.taken_away(pointers, self._remote, push=True)
 
     def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
         """Send these objects; verified and durable on return."""

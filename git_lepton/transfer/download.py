@@ -7,8 +7,9 @@ stored as soon as it has arrived, so that what came before a break stays. Never 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import WeightsMissing
@@ -16,6 +17,7 @@ from git_lepton.transfer.fetching import Fetcher
 from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.ranges import PlannedChunk, ordered_ranges, read_plan
 from git_lepton.transfer.refusals import RangeGone
+from git_lepton.transfer.tombstones import WeightsTakenAway, taken_away
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,12 +46,30 @@ class Downloaded:
 
 
 class ObjectsAbsent(WeightsMissing):
-    """The server does not have all that is wanted. `objects` are the oids; all others were brought."""
+    """The server does not have all that is wanted; all others were brought.
 
-    def __init__(self, objects: Sequence[ObjectId], repository: str, host: str) -> None:
-        names = ", ".join(map(str, objects[:3])) + (f" and {len(objects) - 3} more" if len(objects) > 3 else "")
-        super().__init__(f"{repository} on {host} lacks weights: {names}", "Somebody who has them has to run: git lepton push")
+    `objects` are the oids, `taken_away` says of which it is why.
+    """
+
+    def __init__(
+        self,
+        objects: Sequence[ObjectId],
+        repository: str,
+        host: str,
+        taken_away: Mapping[ObjectId, WeightsTakenAway] = MappingProxyType({}),
+    ) -> None:
+        known = list(taken_away.values())
+        unknown = [oid for oid in objects if oid not in taken_away]
+        told = [*(error.message for error in known), *map(str, unknown)]
+        names = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
+        hint = "Somebody who has them has to run: git lepton push" if unknown else known[0].hint if known else ""
+        super().__init__(f"{repository} on {host} lacks weights: {names}", hint)
         self.objects = objects
+        self.taken_away = taken_away
+
+    def about(self, oid: ObjectId) -> WeightsMissing:
+        """What to say of one of the objects."""
+        return self.taken_away.get(oid, self)
 
 
 def download(
@@ -81,7 +101,8 @@ def download(
     brought = {manifest.oid for manifest in whole}
     absent = [pointer.oid for pointer in pointers if pointer.oid not in brought]
     if absent:
-        raise ObjectsAbsent(absent, remote.repository, remote.connection.host)
+        gone = {oid: WeightsTakenAway(stone) for oid, stone in taken_away(remote, absent).items()}
+        raise ObjectsAbsent(absent, remote.repository, remote.connection.host, gone)
     return Downloaded(len(fresh), received)
 
 

@@ -38,7 +38,8 @@ def wait_until_verified(remote: RemoteStore, session: str, state: UploadState, p
 
 def refusal(state: UploadState, host: str) -> LeptonError:
     """The error to show for an upload that failed."""
-    failures = state.failures
+    full = [failure for failure in state.failures if failure.code == "quota_exceeded"]  # the rest is what comes of that
+    failures = full[:1] or state.failures
     if not failures:
         return NetworkTrouble(f"{host} refused the upload without a reason", "Push again.")
     told = "; ".join(f"{failure.subject[:64]}: {failure.message}" for failure in failures[:3])

@@ -16,11 +16,12 @@ from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import MAX_DEPTH
-from git_lepton.transfer.bodies import Body, Reply, Sent, Stream
+from git_lepton.transfer.bodies import Body, Reply, Sent, Stream, body_length
 from git_lepton.transfer.connection import Connection
 from git_lepton.transfer.credentials import CredentialChain, GitCredentials
 from git_lepton.transfer.network import host_of
 from git_lepton.transfer.patience import Attempts
+from git_lepton.transfer.refusals import AlreadyThere
 from git_lepton.wire import protocol
 from git_lepton.wire.messages import (
     Account,
@@ -90,6 +91,10 @@ class RemoteStore:
         """For each oid protocol.MISSING, PENDING or STORED."""
         return self._states(oids, "objects", "check")
 
+    def check_and_hear(self, oids: Sequence[ObjectId]) -> tuple[dict[ObjectId, int], bool]:
+        """The same; and whether some of those that are missing were taken away on the record (see `tombstones`)."""
+        return self._heard_states(oids, "objects", "check")
+
     def stored(self, oids: Sequence[ObjectId]) -> set[ObjectId]:
         """Those of these objects that are here, verified."""
         return {oid for oid, state in self.check(oids).items() if state == protocol.STORED}
@@ -152,12 +157,16 @@ class RemoteStore:
         return found
 
     def put_pack(self, ticket: Ticket, body: Body, sent: Sent | None = None) -> None:
-        """Send a pack. Raises UrlExpired, TooLarge, Refuted, StorageFull."""
+        """Send a pack, unless it is there by a request whose answer was lost. Raises UrlExpired, TooLarge, Refuted, StorageFull."""
         asked = f"pack {ticket.pack[:12]} of {self.repository}"
-        self.connection.transfer("PUT", ticket.url, asked=asked, body=body, headers=ticket.headers, sent=sent)
+        try:
+            self.connection.transfer("PUT", ticket.url, asked=asked, body=body, headers=ticket.headers, sent=sent)
+        except AlreadyThere:  # whether it is that pack, whole, is seen when it is confirmed
+            if sent:
+                sent(body_length(body))
 
     def confirm(self, session: str, pack: str) -> None:
-        """Tell the server that a pack is where its ticket said."""
+        """Tell the server that a pack is where its ticket said. Raises ChunksUnknown or Refuted where it has to be sent again."""
         self._ask("POST", "uploads", session, "packs", pack, "received")
 
     def commit(self, session: str) -> UploadState:
@@ -199,13 +208,18 @@ class RemoteStore:
         return self.connection.request(method, path, asked=f"repository {self.repository}", body=body, content_type=kind)
 
     def _states(self, names: Sequence[Name], *parts: str, most: int = protocol.STORED) -> dict[Name, int]:
+        return self._heard_states(names, *parts, most=most)[0]
+
+    def _heard_states(self, names: Sequence[Name], *parts: str, most: int = protocol.STORED) -> tuple[dict[Name, int], bool]:
         found: dict[Name, int] = {}
+        some_taken = False
         for batch in _batches(names, protocol.MAX_DIGESTS):
-            body = self._ask("POST", *parts, body=_joined(batch)).body
+            reply = self._ask("POST", *parts, body=_joined(batch))
+            body, some_taken = reply.body, some_taken or protocol.TOMBSTONES_HEADER in reply.headers
             if len(body) != len(batch) or max(body, default=0) > most:
                 raise BadAnswer(f"{self.connection.host} answered {len(body)} bytes about {len(batch)} names")
             found.update(zip(batch, body, strict=True))
-        return found
+        return found, some_taken
 
 
 def connect(location: StoreLocation, settings: Settings) -> RemoteStore:

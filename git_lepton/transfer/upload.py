@@ -21,9 +21,9 @@ from git_lepton.transfer.admission import admit, admitted_chunks, outside_bases
 from git_lepton.transfer.outcome import refusal, wait_until_verified
 from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.refusals import ChunksUnknown, NotFound, Refuted, SessionGone, TooLarge, UrlExpired
+from git_lepton.transfer.refusals import ChunksUnknown, Refuted, SessionGone, TooLarge, UrlExpired
+from git_lepton.transfer.tombstones import to_send
 from git_lepton.wire.messages import PackOffer, Ticket
-from git_lepton.wire.protocol import MISSING, STORED
 
 if TYPE_CHECKING:
     from git_lepton.format.identifiers import ChunkId, ObjectId
@@ -64,7 +64,7 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
     """Send what the server lacks of these objects; all of them are verified, durable and visible there on return."""
     pointers = list({pointer.oid: pointer for pointer in objects}.values())
     total = sum(pointer.size for pointer in pointers)
-    absent = _not_stored(remote, [pointer.oid for pointer in pointers]) if pointers else []
+    absent = to_send(store, remote, [pointer.oid for pointer in pointers], progress) if pointers else []
     if not absent:
         return Uploaded(0, 0, total)
     with store.pinned(), remote.connection.noting(progress.note):
@@ -93,14 +93,6 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
             else:
                 return Uploaded(len(manifests), sent + push.bytes_sent, total - max(missing, push.raw_missing))
             sent, missing = sent + push.bytes_sent, max(missing, push.raw_missing)
-
-
-def _not_stored(remote: RemoteStore, oids: list[ObjectId]) -> list[ObjectId]:
-    try:
-        states = remote.check(oids)
-    except NotFound:  # the first push makes the repository
-        states = dict.fromkeys(oids, MISSING)
-    return [oid for oid in oids if states[oid] != STORED]
 
 
 def _manifests(store: LocalStore, oids: Sequence[ObjectId], host: str) -> list[Manifest]:
@@ -152,6 +144,8 @@ class _Push:
         self._store, self._remote, self._progress = store, remote, progress
         self._manifests, self._sizes, self._solo = manifests, sizes, solo
         self._session = remote.open_upload()
+        if self._session.warning:
+            progress.note(self._session.warning)
         self._allowed = frozenset(self._session.codecs)
         share = memory_budget() // _SHARES
         sizes.limit(min(self._session.max_pack_bytes, remote.capabilities().max_pack_bytes, share // (remote.streams + 1)))
@@ -253,11 +247,12 @@ class _Push:
                 return False
             try:
                 self._remote.put_pack(ticket, pack.buffers, meter.sent)
-            except (UrlExpired, Refuted):  # what we send was checked as it was read: it was damaged on the way
+                self._confirm(ticket)
+            except (UrlExpired, Refuted, ChunksUnknown):  # damaged or lost on the way: it was checked as it was read
+                meter.sent(-meter.bytes)
                 if attempt == _ADDRESSES:
                     raise
                 continue
-            self._confirm(ticket)
             return True
         raise AssertionError("the last attempt returns or raises")
 
@@ -279,6 +274,7 @@ class _Push:
             error = refusal(state, self._remote.connection.host)
             codes = {failure.code for failure in state.failures}
             again = codes & _OF_DELTAS if self._deltas else codes & {"corrupt_data"}
+            again -= codes if "quota_exceeded" in codes else set()
             raise _Refused(error, self._deltas) if again else error
 
 
@@ -288,10 +284,10 @@ class _Meter:
     def __init__(self, push: _Push, pack: OutgoingPack) -> None:
         self._push = push
         self._raw, self._length = pack.raw, pack.length
-        self._sent = self._told = 0
+        self.bytes = self._told = 0
 
     def sent(self, count: int) -> None:
-        self._sent += count
-        reached = self._raw * self._sent // self._length
+        self.bytes += count
+        reached = self._raw * self.bytes // self._length
         step, self._told = reached - self._told, reached
         self._push.advance(step)

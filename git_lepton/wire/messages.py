@@ -31,8 +31,14 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class Account:
+    """Who the caller is, and what the token may do: its scopes, until when (milliseconds since 1970; None: for ever), and the
+    repositories that it is limited to (None: no limit)."""
+
     name: str
     admin: bool
+    scopes: list[str] = field(default_factory=list)
+    expires: int | None = None
+    repositories: list[str] | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,7 @@ class Upload:
     max_pack_bytes: int
     expires_in: int
     upload_checksum: str = ""  # "sha256" where a ticket needs the pack's SHA-256
+    warning: str = ""  # for the person who pushes: that the repository is nearly full
 
 
 @dataclass(frozen=True)

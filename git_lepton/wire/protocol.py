@@ -6,9 +6,11 @@ PROTOCOL_VERSION = 1
 API = "/api/v1"
 CAPABILITIES = f"{API}/capabilities"
 ACCOUNT = f"{API}/account"
+SHARED = "/s"  # where the links of shares are
 
 PROTOCOL_HEADER = "Lepton-Protocol"  # the client's protocol version, on every request
 CODECS_HEADER = "Lepton-Codecs"  # the codec ids that the client can decode, joined by commas
+TOMBSTONES_HEADER = "Lepton-Tombstones"  # on the answer to objects/check: how many of the missing were taken away on the record
 REQUEST_HEADER = "Lepton-Request"  # the server's name for one request, on every answer
 
 BINARY = "application/octet-stream"
@@ -41,6 +43,7 @@ ERRORS: dict[str, tuple[int, bool]] = {
     "internal_error": (500, True),
     "unavailable": (503, True),
     "storage_full": (507, False),
+    "quota_exceeded": (507, False),
 }
 
 

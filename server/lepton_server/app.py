@@ -10,32 +10,85 @@ from starlette.concurrency import run_in_threadpool
 
 from git_lepton import __version__
 from lepton_server import replies
-from lepton_server.routes import capabilities, downloads, git, objects, repositories, transfers, uploads
+from lepton_server.disk_store import DiskStore
+from lepton_server.front.frame import RequestFrame
+from lepton_server.routes import (
+    accounts,
+    audit,
+    capabilities,
+    downloads,
+    git,
+    grants,
+    locks,
+    objects,
+    organisations,
+    repositories,
+    rules,
+    shared_files,
+    shares,
+    tickets,
+    tokens,
+    tombstones,
+    transfers,
+    uploads,
+    usage,
+    watching,
+)
 from lepton_server.services import Services, open_services
 from lepton_server.settings import ServerSettings
 
-_PARTS = (capabilities, repositories, objects, uploads, downloads, transfers, git)
+_PEOPLE = (accounts, organisations, tokens, grants, audit)
+_PARTS = (
+    capabilities,
+    watching,
+    *_PEOPLE,
+    repositories,
+    objects,
+    tombstones,
+    uploads,
+    tickets,
+    downloads,
+    transfers,
+    rules,
+    locks,
+    shares,
+    usage,
+    git,
+    shared_files,
+)
 
 
-def create_app(settings: ServerSettings, *, alone: bool = True) -> FastAPI:
-    """The application on the data of `settings`. `alone`: no other process uses them now. Raises NewerSchema."""
+def create_app(settings: ServerSettings) -> FastAPI:
+    """The application on the data of `settings`. Raises NewerSchema, WrongStorage."""
     services = open_services(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await git.started(services)
-        await run_in_threadpool(services.verifier.start, alone=alone)
+        await run_in_threadpool(_begin, services)
         yield
+        shared_files.close(app)
         await run_in_threadpool(_close, services)
 
-    app = FastAPI(title="lepton-server", version=__version__, lifespan=lifespan, openapi_url="/openapi.json")
+    app = FastAPI(title="lepton-server", version=__version__, lifespan=lifespan, docs_url=None, redoc_url=None)
     app.state.services = services
+    watching.prepare(app, services)
+    shared_files.prepare(app, services)
     replies.install(app)
+    app.add_middleware(RequestFrame, settings=settings)
     for part in _PARTS:
         app.include_router(part.router)
     return app
 
 
+def _begin(services: Services) -> None:
+    if isinstance(services.store, DiskStore):
+        services.store.clear_incoming()
+    services.presence.start()
+    services.verifier.start()
+
+
 def _close(services: Services) -> None:
     services.verifier.stop()
+    services.presence.stop()
     services.database.close()

@@ -26,7 +26,7 @@ _NOW: dict[str, Select[int]] = {
 }
 _READER = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
 _WRITERS = 0x6C6570746F6E  # "lepton": the advisory lock that all writers of a PostgreSQL database take
-Key = TypeVar("Key", bytes, int)
+Key = TypeVar("Key", bytes, int, str)
 _BATCH = 2_000  # names in one statement
 
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,8 +89,14 @@ class Git:
     extra: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, str] = field(default_factory=SETTINGS.copy)
 
-    def run(self, *arguments: str | bytes, stdin: bytes = b"", extra: Mapping[str, str] | None = None) -> bytes:
-        """What git prints. Raises GitFailed unless it exits with 0, within `_LONGEST_SECONDS`."""
+    def run(
+        self,
+        *arguments: str | bytes,
+        stdin: bytes = b"",
+        extra: Mapping[str, str] | None = None,
+        expected: Collection[int] = (0,),
+    ) -> bytes:
+        """What git prints. Raises GitFailed unless it exits with a status that is `expected`, within `_LONGEST_SECONDS`."""
         command, environment = self._command(arguments), self._environment(extra)
         try:
             done = subprocess.run(
@@ -98,7 +104,7 @@ class Git:
             )
         except subprocess.TimeoutExpired as error:
             raise GitFailed(f"git {arguments[0]!s} took more than {_LONGEST_SECONDS} seconds") from error
-        if done.returncode:
+        if done.returncode not in expected:
             raise _failure(arguments, done.returncode, done.stderr)
         return done.stdout
 

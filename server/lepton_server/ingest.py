@@ -35,8 +35,10 @@ from lepton_server.accounts import Caller
 from lepton_server.database import in_batches, insert_new, insert_new_from
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectStore
+from lepton_server.quotas import EXCEEDED, QuotaExceeded
 from lepton_server.repositories import Repository
 from lepton_server.tables import encodings, former_places, leases, packs, upload_packs
+from lepton_server.watching import metrics
 
 _MOST_RECORDS = 65_536  # a full pack of the smallest pieces that a writer cuts out of a large region has a thousand
 _MOST_MISSING = 256  # bases that a pack which waits for them remembers
@@ -65,6 +67,10 @@ class PackRefused(LeptonError):
         super().__init__(message)
         self.code = code
         self.subject = subject.hex()
+
+
+class PackGone(LeptonError):
+    """The pack that was verified is no longer one that waits for it: another session of it ended otherwise. Nothing is to be done."""
 
 
 class BaseAbsent(PackRefused):
@@ -121,8 +127,9 @@ def record_pack(
 ) -> bool:
     """Make the verified encodings visible and link their chunks; whether the pack is of any use (else its row is gone).
 
-    Raises PackRefused where a chunk can neither take the place of what stands nor be linked.
+    Raises PackRefused where a chunk can neither take the place of what stands nor be linked, and PackGone.
     """
+    check_still_there(connection, pack)
     holders = _holders(connection, pack.id)
     settled = _settle(connection, caller, repository, found)
     fresh = [encoding for encoding in settled.values() if encoding.pack == pack.id]
@@ -131,13 +138,24 @@ def record_pack(
     lost = next((encoding for encoding in whole.values() if encoding.base and encoding.base not in whole), None)
     if lost:
         raise PackRefused("missing_chunks", lost.chunk, f"the base of chunk {lost.chunk.hex()} is no longer stored")
-    names.link(connection, repository, whole)
+    try:
+        names.link(connection, repository, whole)
+    except QuotaExceeded as error:
+        raise PackRefused(EXCEEDED, pack.name, error.message) from error
     _lease(connection, {encoding.pack for encoding in whole.values()}, holders)
     if not fresh:
         forget_pack(connection, pack.id)
         return False
     connection.execute(update(packs).where(packs.c.id == pack.id).values(state="verified"))
+    metrics.count_chunks(fresh)
     return True
+
+
+def check_still_there(connection: Connection, pack: ReceivedPack) -> None:
+    """Raises PackGone. A number alone is no pack's: SQLite gives that of a pack that has gone to the next one."""
+    same = (packs.c.id == pack.id) & (packs.c.storage_key == pack.storage_key)
+    if connection.execute(select(packs.c.state).where(same)).scalar_one_or_none() not in ("received", "verified"):
+        raise PackGone(f"pack {pack.name.hex()} was taken away while it was verified")
 
 
 def _holders(connection: Connection, pack: int) -> set[str]:

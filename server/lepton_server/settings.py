@@ -49,6 +49,17 @@ class ServerSettings:
     s3: S3Settings = S3Settings()
     git: Path | None = None
     workers: int = 1
+    worker: int = 0  # which of them this process is
+    trusted_proxies: tuple[str, ...] = ()  # addresses or networks whose X-Forwarded-For is believed
+    requests_per_minute: int = 6000  # of one token, or of one address without; 0: no limit
+    failed_logins_per_minute: int = 100  # of one address
+    bodies_at_once: int = 96  # packs and git's requests that one process takes at a time
+    bodies_of_one_address: int = 64
+    metrics_token: str = ""  # whoever has it may read /metrics, beside the server's admins
+    log_form: str = "text"  # text, json
+    log_level: str = "warning"
+    tls_certificate: Path | None = None
+    tls_key: Path | None = None
 
     @property
     def database_place(self) -> Path | str:
@@ -80,11 +91,13 @@ class ServerSettings:
         return self.data / "serve.lock"
 
     @property
-    def repack_lock_file(self) -> Path:
-        return self.data / "repack.lock"
+    def is_encrypted(self) -> bool:
+        """Whether clients come by https."""
+        return self.tls_certificate is not None or self.public_url.startswith("https://")
 
     @property
     def loopback_url(self) -> str:
         """Where a process on this machine reaches the server."""
+        scheme = "http" if self.tls_certificate is None else "https"
         host = "127.0.0.1" if self.host in _EVERYWHERE else self.host
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"

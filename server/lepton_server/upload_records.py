@@ -8,8 +8,8 @@ from sqlalchemy import Connection, delete, select, update
 
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.wire.messages import UploadFailure
-from lepton_server import repositories
-from lepton_server.accounts import Caller, caller_by_id
+from lepton_server import repositories, tokens, tombstones
+from lepton_server.accounts import Caller
 from lepton_server.database import clock, insert_new
 from lepton_server.ingest import ReceivedPack
 from lepton_server.permissions import readable
@@ -20,19 +20,22 @@ from lepton_server.tables import (
     object_links,
     objects,
     packs,
+    pending_packs,
     upload_failures,
     upload_manifests,
     upload_packs,
     uploads,
 )
+from lepton_server.watching import metrics
 
 _REMEMBERED_MS = 86_400_000
 
 
 def parties(connection: Connection, upload: str) -> tuple[Repository, Caller]:
     """Where an upload goes, and who sends it."""
-    row = connection.execute(select(uploads.c.repository, uploads.c.account).where(uploads.c.id == upload)).one()
-    return repositories.by_id(connection, row.repository), caller_by_id(connection, row.account)
+    columns = uploads.c.repository, uploads.c.account, uploads.c.token
+    row = connection.execute(select(*columns).where(uploads.c.id == upload)).one()
+    return repositories.by_id(connection, row.repository), tokens.sender(connection, row.account, row.token)
 
 
 def state_of(connection: Connection, upload: str) -> str:
@@ -71,7 +74,8 @@ def verified_before(connection: Connection, caller: Caller, oid: ObjectId, manif
 
 
 def store_object(connection: Connection, repository: Repository, oid: ObjectId, manifest: bytes) -> None:
-    """Make a verified file visible in a repository; the first manifest stands."""
+    """Make a verified file visible in a repository; the first manifest stands. One that had expired there is back."""
+    tombstones.lift_expired(connection, repository, [oid.raw])
     size = int.from_bytes(manifest[40:48], "little")
     row = {"tenant": repository.tenant, "oid": oid.raw, "size": size, "manifest_digest": hashlib.sha256(manifest).digest()}
     insert_new(connection, objects, [{**row, "manifest": manifest}])
@@ -79,6 +83,7 @@ def store_object(connection: Connection, repository: Repository, oid: ObjectId, 
     stored = connection.execute(select(objects.c.id).where(*same)).scalar_one()
     link = {"repository": repository.id, "oid": oid.raw, "object": stored, "created": clock(connection)}
     insert_new(connection, object_links, [link])
+    metrics.pushed_files.inc(size)
 
 
 def note_progress(connection: Connection, upload: str, verified_bytes: int) -> None:
@@ -106,13 +111,14 @@ def forget_old(connection: Connection) -> None:
     """Drop what is known of uploads that ended or expired long ago; what they had verified stays."""
     long_ago = clock(connection) - _REMEMBERED_MS
     old = select(uploads.c.id).where(uploads.c.expires < long_ago, uploads.c.state != "verifying")
-    for table in (upload_manifests, upload_failures, upload_packs, leases, jobs):
+    for table in (upload_manifests, upload_failures, upload_packs, pending_packs, leases, jobs):
         connection.execute(delete(table).where(table.c.upload.in_(old)))
     connection.execute(delete(uploads).where(uploads.c.id.in_(old)))
 
 
 def end(connection: Connection, upload: str, verified_bytes: int) -> None:
-    """The upload is done, or failed if anything in it did."""
+    """The upload is done, or failed if anything in it did. It counts on nothing any more: what it brought is linked, or was refused."""
     failed = connection.execute(select(upload_failures.c.subject).where(upload_failures.c.upload == upload).limit(1)).first()
     state = "failed" if failed else "done"
     connection.execute(update(uploads).where(uploads.c.id == upload).values(state=state, verified_bytes=verified_bytes))
+    connection.execute(delete(leases).where(leases.c.upload == upload))

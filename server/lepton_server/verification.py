@@ -10,17 +10,15 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from itertools import takewhile
-
-from sqlalchemy import Connection
 
 from git_lepton.errors import CorruptData, LeptonError, WrongUse
 from git_lepton.format.identifiers import ObjectId
 from lepton_server import ingest, names, upload_records
+from lepton_server.concluding import conclude
 from lepton_server.database import Database
 from lepton_server.decoding import Decoder
-from lepton_server.ingest import BaseAbsent, PackRefused, ReceivedPack
+from lepton_server.ingest import BaseAbsent, PackGone, PackRefused, ReceivedPack
 from lepton_server.jobs import Jobs
 from lepton_server.names import Encoding, Found
 from lepton_server.object_store import ObjectMissing, ObjectStore
@@ -30,7 +28,6 @@ _PATIENCE_SECONDS = 2.0  # for a pack that comes out of turn
 _RUN = 512  # chunks looked up at once
 _TURN_SECONDS = 1.0  # of work, after which another upload that waits has its turn
 _TURN_SHARE = 4  # or so many times what it took to take a pack up again, if that is longer
-_OBJECTS_AT_ONCE = 100
 
 
 class Stopped(LeptonError):
@@ -69,6 +66,7 @@ class Verification:
         self._tried_all = False  # once more since the commit: bases may have come in other uploads
         self._stands: tuple[str, int] = ("", 0)  # the pack at hand, and how many of its encodings are verified
         self._turn_ends = 0.0
+        self.ended = False  # nothing is left to do, nor will be
 
     @property
     def verified_bytes(self) -> int:
@@ -86,7 +84,7 @@ class Verification:
         self._turn_ends = time.monotonic() + _TURN_SECONDS
         try:
             return self._step()
-        except TurnOver:
+        except (TurnOver, PackGone):
             return 0.0
 
     def _step(self) -> float | None:
@@ -96,6 +94,7 @@ class Verification:
             pending = upload_records.received_packs(connection, self._upload)
             self._take_manifests(upload_records.announced(connection, self._upload))
         if state not in ("open", "verifying"):
+            self.ended = True
             return None
         ready = [(pack, in_turn) for pack, in_turn in pending if not self._waiting.get(pack.storage_key)]
         if ready:
@@ -217,6 +216,7 @@ class Verification:
         self._turn_ends = max(self._turn_ends, now + _TURN_SHARE * (now - begun))
         self._decode_pack(pack.storage_key, placed, bases)
         with self._shop.database.write() as connection:
+            self._shop.jobs.confirm(connection, self._upload)
             useful = ingest.record_pack(connection, self._caller, self._repository, pack, placed)
             upload_records.note_progress(connection, self._upload, self.verified_bytes)
         came = {encoding.chunk for encoding in placed}
@@ -240,37 +240,15 @@ class Verification:
 
     def _refuse(self, pack: ReceivedPack, code: str, subject: str, message: str) -> None:
         with self._shop.database.write() as connection:
+            self._shop.jobs.confirm(connection, self._upload)
+            ingest.check_still_there(connection, pack)
             upload_records.fail_pack(connection, pack.id, code, subject, message)
             ingest.forget_pack(connection, pack.id)
         self._shop.store.delete(pack.storage_key)
 
-    # The end
-
     def _finish(self) -> None:
         for rebuild in self._rebuilds:
             self._read_back(rebuild, lambda _: True, {})
-        todo = list(self._rebuilds)
-        for start in range(0, len(todo), _OBJECTS_AT_ONCE):
-            with self._shop.database.write() as connection:
-                for rebuild in todo[start : start + _OBJECTS_AT_ONCE]:
-                    self._conclude(connection, rebuild)
-        with self._shop.database.write() as connection:
-            upload_records.end(connection, self._upload, self.verified_bytes)
+        conclude(self._shop.database, self._shop.jobs, self._upload, list(self._rebuilds), self.verified_bytes)
+        self.ended = True
         self._shop.jobs.drop(self._upload)
-
-    def _conclude(self, connection: Connection, rebuild: Rebuild) -> None:
-        """Make one file visible, or say what is wrong with it."""
-        resolve = partial(names.resolve, connection, self._caller, self._repository)
-        lost = next((chunk for window in rebuild.windows() for chunk in window - resolve(window).keys()), None)
-        oid = rebuild.oid
-        if lost is not None:
-            message = f"chunk {lost.hex()} of {oid} is not stored"
-            upload_records.fail(connection, self._upload, oid.hex, "missing_chunks", message)
-        elif not rebuild.matches:
-            message = f"the chunks of {oid} do not give that file"
-            upload_records.fail(connection, self._upload, oid.hex, "corrupt_data", message)
-        else:
-            for window in rebuild.windows():
-                whole = names.with_bases(connection, self._repository.tenant, resolve(window))
-                names.link(connection, self._repository, whole)
-            upload_records.store_object(connection, self._repository, oid, rebuild.manifest)

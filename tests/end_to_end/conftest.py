@@ -8,12 +8,25 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.world import World
+from tests.support.backends import Backends, Place, chosen
 from tests.support.running_server import RunningServer
 
 
+@pytest.fixture(scope="module", params=chosen("sqlite-disk", "postgres-moto"))
+def backend(request: pytest.FixtureRequest) -> str:
+    """Every test runs on each kind of database and storage."""
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("server")) as running:
+def server_place(backend: str, backends: Backends) -> Place:
+    """Where the module's server keeps its data."""
+    return backends.place(backend)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, server_place: Place) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("server"), place=server_place) as running:
         yield running
 
 

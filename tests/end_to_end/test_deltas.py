@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
+from sqlalchemy import Select, func, select
 
+from lepton_server.places import open_database
+from lepton_server.tables import chunk_links, encodings, packs, repositories
 from tests.end_to_end.world import World
 from tests.support import fine_tuned
 
@@ -45,23 +47,26 @@ def pushed(world: World, place: Path, *arguments: str) -> int:
 
 
 def received(world: World) -> int:
-    with closing(sqlite3.connect(_database(world))) as database:
-        return int(database.execute("SELECT COALESCE(SUM(size), 0) FROM packs").fetchone()[0])
+    return int(rows(world, select(func.coalesce(func.sum(packs.c.size), 0)))[0][0])
 
 
 def depths(world: World, url: str) -> list[int]:
     """How many chunks of a repository have 0, 1, 2 and 3 bases."""
-    with closing(sqlite3.connect(_database(world))) as database:
-        query = """SELECT encodings.depth, COUNT(*) FROM chunk_links JOIN encodings ON encodings.chunk = chunk_links.chunk
-                   JOIN repositories ON repositories.id = chunk_links.repository WHERE repositories.name = ? GROUP BY 1"""
-        found = dict(database.execute(query, [url.rpartition("/")[2]]).fetchall())
+    query = select(encodings.c.depth, func.count()).join(chunk_links, chunk_links.c.chunk == encodings.c.chunk)
+    query = query.join(repositories, repositories.c.id == chunk_links.c.repository).group_by(encodings.c.depth)
+    found = dict(rows(world, query.where(repositories.c.name == url.rpartition("/")[2])))
     assert found.keys() <= {0, 1, 2, 3}
     return [found.get(depth, 0) for depth in range(4)]
 
 
-def _database(world: World) -> Path:
+def rows(world: World, query: Select[Any]) -> list[tuple[Any, ...]]:
+    """What the server's database answers."""
     assert world.server
-    return world.server.data / "lepton.sqlite"
+    database = open_database(world.server.settings)
+    with database.read() as connection:
+        found = [tuple(row) for row in connection.execute(query)]
+    database.close()
+    return found
 
 
 def comes_back(world: World, url: str, data: bytes, name: str = "clone", branch: str = "main") -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.end_to_end.test_large import LARGE, dense_model
 from tests.end_to_end.world import World
+from tests.support.backends import Backends
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.running_server import RunningServer
 
@@ -36,9 +37,9 @@ def large_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[RunningServer]:
-    """A server of this test's own: what another test sent would not have to travel."""
-    with RunningServer(tmp_path) as running:
+def server(tmp_path: Path, backend: str, backends: Backends) -> Iterator[RunningServer]:
+    """A server of this test's own: what another test sent would not have to travel. All bytes pass it, so that they can be counted."""
+    with RunningServer(tmp_path, ["--s3-direct", "never"], place=backends.place(backend)) as running:
         yield running
 
 

@@ -37,6 +37,11 @@ def test_every_command_exists_and_explains_itself(capsys: pytest.CaptureFixture[
             assert f"usage: git lepton {command.name}" in capsys.readouterr().out
 
 
+def test_only_what_is_required_is_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["download"]) == WrongUse.exit_code
+    assert "arguments are required: SOURCE[@REV], --to\n" in capsys.readouterr().err
+
+
 def test_help_of_a_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["help", "track"]) == 0
     assert "usage: git lepton track" in capsys.readouterr().out

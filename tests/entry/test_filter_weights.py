@@ -76,7 +76,7 @@ def test_a_store_out_of_reach_is_asked_once_and_said_once(
     weights.write_after_git("larger.bin", ABSENT)
     weights.bring([ABSENT])
     assert fails(ABSENT, weights) is workspace.error
-    assert weights.may_stay_pointer("small.bin")
+    assert weights.may_stay_pointer("small.bin", workspace.error)
     assert workspace.asked == 1
     assert weights.finish() == kind.exit_code
     said = "git-lepton: 3 files left as pointers: the store is not to be had\nhint: Wait.\nhint: bring the weights later: git lepton pull\n"
@@ -88,7 +88,7 @@ def test_what_a_store_lacks_or_a_full_disk_is_an_error_of_the_file(folder: Path,
     weights, _ = opened(folder, error)
     weights.bring([ABSENT])
     assert fails(ABSENT, weights) is error
-    assert not weights.may_stay_pointer("a.bin")
+    assert not weights.may_stay_pointer("a.bin", error)
     with pytest.raises(type(error)):
         weights.write_after_git("a.bin", ABSENT)
     assert weights.finish() == 0

@@ -4,17 +4,43 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import httpx
 import pytest
 
+from lepton_server.settings import ServerSettings
 from tests.server.weights_client import WeightsClient
+from tests.support.backends import Backends, Place, chosen
 from tests.support.running_server import RunningServer
+
+BOTH_DATABASES = pytest.mark.parametrize("place", chosen("sqlite-disk", "postgres-disk"), indirect=True, scope="module")
+"""For a module (`pytestmark = BOTH_DATABASES`) or a test whose server is to be tested on both."""
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("server")) as running:
+def place(request: pytest.FixtureRequest, backends: Backends) -> Place:
+    """Where the module's server keeps its data."""
+    return backends.place(getattr(request, "param", "sqlite-disk"))
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("server"), place=place) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def http(server: RunningServer) -> Iterator[httpx.Client]:
+    """What all people of a module speak through."""
+    with httpx.Client(base_url=server.url, verify=False, timeout=60) as client:  # no TLS here; making its context takes long
+        yield client
+
+
+@pytest.fixture(params=chosen("sqlite-disk", "postgres-disk"))
+def settings(request: pytest.FixtureRequest, backends: Backends, tmp_path: Path) -> ServerSettings:
+    """Those of a server that does not run, over each database: a test that asks for them runs on both."""
+    return backends.place(request.param).settings(tmp_path)
 
 
 @pytest.fixture

@@ -238,7 +238,7 @@ def test_a_ticket_is_for_one_pack_of_one_session(connect: Connect, noise: Noise)
     session = client.open()
     client.announce(session, weights(noise(1)).manifest())
     for method in ("GET", "POST", "DELETE"):
-        assert httpx.request(method, ticket["url"], headers={"Range": "bytes=0-1"}).status_code in (400, 403)
+        assert httpx.request(method, ticket["url"], headers={"Range": "bytes=0-1"}).status_code in (400, 403, 405)
     head, _, tail = ticket["url"].rpartition("/")
     for wrong in (
         tail[:-2],

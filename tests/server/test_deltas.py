@@ -15,11 +15,13 @@ from git_lepton.format.coding.codec import encode
 from git_lepton.format.identifiers import ChunkId
 from lepton_server.places import open_database
 from lepton_server.tables import repositories
+from tests.server.conftest import BOTH_DATABASES
 from tests.server.deltas import fetch, on, solo, trained, tuned, versions
 from tests.server.test_attacks_http import resident_mib
 from tests.server.weights_client import Pack, Weights, WeightsClient, make_pack
 from tests.support.running_server import RunningServer
 
+pytestmark = BOTH_DATABASES
 Connect = Callable[..., WeightsClient]
 Noise = Callable[[int], bytes]
 

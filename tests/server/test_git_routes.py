@@ -20,13 +20,15 @@ from sqlalchemy import insert
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer
 from lepton_server import refs, repositories
-from lepton_server.accounts import caller_by_id, create_token, ensure_account, prepare_tenant
+from lepton_server.accounts import caller_by_id, ensure_account, prepare_tenant
 from lepton_server.app import create_app
+from lepton_server.git_hosting import GitRoot
 from lepton_server.repositories import Repository
 from lepton_server.routes import git
 from lepton_server.services import Services
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import grants, object_links, objects
+from lepton_server.tokens import create_token
 from tests.server.small_git_server import serving
 from tests.support.git_sandbox import GitSandbox
 from tests.support.running_server import RunningServer
@@ -236,7 +238,7 @@ def test_only_the_smart_services_of_well_named_repositories(hosting: Hosting, wo
 def test_a_hook_that_is_gone_refuses_every_push(hosting: Hosting, work: GitSandbox) -> None:
     url = hosting.url("ada/m", "ada")
     work.git("push", "--quiet", url, "main")
-    (hosting.services.settings.git_root / ".hooks/pre-receive").chmod(0o644)
+    (GitRoot(hosting.services.settings.git_root).hooks / "pre-receive").chmod(0o644)
     assert work.run("push", url, "main:other").returncode != 0
     assert set(hosting.mirror("ada", "m")) == {"refs/heads/main"}
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -89,8 +88,8 @@ class World:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(ServerSettings(tmp_path))
+def database(settings: ServerSettings) -> Iterator[Database]:
+    opened = open_database(settings)
     yield opened
     opened.close()
 

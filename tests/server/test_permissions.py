@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, insert, select, update
@@ -20,8 +19,8 @@ from lepton_server.tables import repositories as rows
 
 
 @pytest.fixture
-def connection(tmp_path: Path) -> Iterator[Connection]:
-    database = open_database(ServerSettings(tmp_path))
+def connection(settings: ServerSettings) -> Iterator[Connection]:
+    database = open_database(settings)
     with database.write() as opened:
         yield opened
     database.close()

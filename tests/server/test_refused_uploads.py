@@ -167,7 +167,7 @@ def test_messages_that_are_none(connect: Connect, noise: Noise) -> None:
     refused(client.ask("POST", "uploads", session, "have", content=bytes(33)), 400, "bad_request")
     refused(client.ask("POST", "objects", "check", content=bytes(32 * 131_073)), 413, "too_large")
     refused(client.ask("POST", "manifests", "read", content=bytes(32 * 1001)), 413, "too_large")
-    refused(client.ask("DELETE"), 400, "bad_request")
+    refused(client.ask("DELETE"), 405, "bad_request")
 
 
 def test_an_ended_or_foreign_session_is_gone(connect: Connect, server: RunningServer, noise: Noise) -> None:

@@ -202,7 +202,7 @@ def test_a_missing_pack_file_is_our_failure_and_says_so(tmp_path: Path) -> None:
         plan = client.plan(file.names)
         _, offset, stored, *_ = plan["entries"][0]
         url = client.urls(plan["packs"][0]["pack"], offset, offset + stored).json()["urls"][0]
-        for pack in (server.data / "packs").glob("??/*"):
+        for pack in (server.data / "packs").glob("t*/??/*"):
             pack.unlink()
         assert httpx.get(url["url"], headers=url["headers"]).status_code == 404
         assert client.check(ObjectId(file.oid.raw)) == [2]
@@ -213,7 +213,7 @@ def test_a_pack_that_the_disk_lost_is_refused_and_can_be_sent_again(tmp_path: Pa
     with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/m") as client:
         session = everything_but_verified(client, file)
         server.kill()
-        for pack in (server.data / "packs").glob("??/*"):
+        for pack in (server.data / "packs").glob("t*/??/*"):
             pack.unlink()
         server.restart()
         client.commit(session)

@@ -7,9 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from git_lepton.format.coding.codec import RELEASED
 from git_lepton.format.manifest import Manifest, ManifestEntry, parse_manifest
+from tests.server.conftest import BOTH_DATABASES
 from tests.server.weights_client import WeightsClient, make_pack, weights
 from tests.support.running_server import RunningServer
 
+pytestmark = BOTH_DATABASES
 Connect = Callable[..., WeightsClient]
 Noise = Callable[[int], bytes]
 

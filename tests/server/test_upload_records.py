@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from sqlalchemy import insert, select, update
 
 from git_lepton.wire.messages import PackOffer
 from lepton_server import repositories, upload_records, uploads
 from lepton_server.accounts import caller_by_id, ensure_account
-from lepton_server.jobs import Jobs, LeaseLost
 from lepton_server.places import open_database
 from lepton_server.settings import ServerSettings
-from lepton_server.tables import jobs, metadata, packs
+from lepton_server.tables import jobs, metadata, packs, pending_packs
 from lepton_server.tables import uploads as rows
 from tests.server.weights_client import weights
 
 
-def test_old_uploads_are_forgotten_and_young_ones_not(tmp_path: Path) -> None:
-    database = open_database(ServerSettings(tmp_path))
+def test_old_uploads_are_forgotten_and_young_ones_not(settings: ServerSettings) -> None:
+    database = open_database(settings)
     file = weights(b"some")
     with database.write() as connection:
         caller = caller_by_id(connection, ensure_account(connection, "ann"))
@@ -29,6 +26,8 @@ def test_old_uploads_are_forgotten_and_young_ones_not(tmp_path: Path) -> None:
             uploads.receive(connection, caller, repository, session, PackOffer(bytes(32).hex(), 10, 0), f"key-{session}")
             upload_records.fail(connection, session, "x", "corrupt_data", "y")
             connection.execute(insert(jobs).values(upload=session, owner="o", expires=0))
+            row = {"name": bytes(32), "storage_key": f"pending-{session}", "size": 1, "sequence": 1, "created": 0}
+            connection.execute(insert(pending_packs).values(upload=session, **row))
         connection.execute(update(rows).where(rows.c.id == old).values(expires=1000))
         upload_records.forget_old(connection)
         for table in metadata.tables.values():
@@ -36,30 +35,4 @@ def test_old_uploads_are_forgotten_and_young_ones_not(tmp_path: Path) -> None:
                 assert set(connection.execute(select(table.c.upload)).scalars()) == {young}, table.name
         assert connection.execute(select(rows.c.id)).scalars().all() == [young]
         assert len(connection.execute(select(packs.c.id)).all()) == 1  # the second offer found the first one's pack
-    database.close()
-
-
-def test_a_job_is_one_process_s_until_its_lease_ends(tmp_path: Path) -> None:
-    database = open_database(ServerSettings(tmp_path))
-    with database.write() as connection:
-        caller = caller_by_id(connection, ensure_account(connection, "ann"))
-        repository = repositories.create(connection, caller, "ann", "models")
-        session = uploads.open_session(connection, caller, repository, 60)
-        uploads.commit(connection, session)
-    one, two = Jobs(database, 60), Jobs(database, 60)
-    assert one.unfinished() == two.unfinished() == [session]
-    assert one.take(session)
-    assert not two.take(session)
-    with database.write() as connection:
-        connection.execute(update(jobs).values(expires=1000))
-    assert two.take(session)
-    one._renewed.clear()  # as after some seconds
-    try:
-        one.keep(session)
-    except LeaseLost:
-        pass
-    else:
-        raise AssertionError("the lease is another's")
-    two.drop(session)
-    assert one.take(session)
     database.close()

@@ -46,6 +46,9 @@ class Recorder:
         self.asked.append(list(pointers))
         return self.there & {pointer.oid for pointer in pointers}
 
+    def taken_away(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
+        return set()
+
     def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
         self.sent.append(list(pointers))
         return Uploaded(len(pointers), 0, 0)

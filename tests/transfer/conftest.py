@@ -19,7 +19,7 @@ from git_lepton.transfer.credentials import CredentialChain
 from git_lepton.transfer.network import host_of
 from git_lepton.transfer.patience import Patience
 from git_lepton.transfer.remote_store import RemoteStore
-from lepton_server.accounts import token_digest
+from lepton_server.tokens import token_digest
 from tests.support.running_server import RunningServer
 from tests.transfer.double_server import Double
 from tests.transfer.weights import noise

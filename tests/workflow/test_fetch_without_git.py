@@ -17,6 +17,7 @@ from git_lepton.settings import Settings
 from git_lepton.settings.addresses import BadStoreUrl
 from git_lepton.transfer.git_snapshot import UnknownVersion
 from git_lepton.workflow import fetch_without_git as subject
+from git_lepton.workflow.download_folder import partial_folder
 from git_lepton.workflow.fetch_without_git import Arrived, FolderBusy, NothingMatches, fetch_without_git, split_source
 from git_lepton.workflow.safe_paths import PARTIAL, UnsafePath
 from git_lepton.workspace import open_workspace
@@ -196,7 +197,7 @@ def test_an_unreachable_server_is_5(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_two_downloads_into_one_folder_do_not_meet(hosted: Hosted, tmp_path: Path) -> None:
     hosted.publish({"a.bin": b"a" * 2000})
-    with subject._partial(tmp_path / "to"), pytest.raises(FolderBusy):
+    with partial_folder(tmp_path / "to"), pytest.raises(FolderBusy):
         get(hosted, tmp_path / "to")
 
 

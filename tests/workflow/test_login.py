@@ -41,7 +41,7 @@ def filled(url: str) -> str:
 
 def test_a_right_token_is_kept_by_git(server: ScriptedServer, git: GitRepository, clean_environment: Path) -> None:
     done = log_in(git, Settings(git), server.url.removeprefix("http://"), "right")
-    assert (done.account, done.url, done.new_helper) == ("ada", server.url, "store")
+    assert (done.account.name, done.url, done.new_helper) == ("ada", server.url, "store")
     assert "username=ada\npassword=right\n" in filled(server.url)
     assert (clean_environment / ".git-credentials").stat().st_mode & 0o077 == 0
     again = log_in(git, Settings(git), server.url, "right")

@@ -186,7 +186,7 @@ def test_what_a_killed_process_left_is_finished_and_cleared_away(sandbox: GitSan
 
 
 def workspace_with(folder: Path, store: LocalStore, stored: Callable[[Sequence[Pointer]], set[ObjectId]]) -> Workspace:
-    return cast(Workspace, SimpleNamespace(git=GitRepository(folder), store=store, stored=stored))
+    return cast(Workspace, SimpleNamespace(git=GitRepository(folder), store=store, stored=stored, taken_away=lambda _: {}))
 
 
 def test_a_promise_needs_room_and_weights(sandbox: GitSandbox) -> None:

@@ -1,4 +1,4 @@
-"""What this server is, and who it takes the caller for."""
+"""What this server is."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from fastapi import APIRouter
 
 from git_lepton import __version__
 from git_lepton.format.coding.codec import RELEASED
-from git_lepton.wire.messages import Account, Capabilities
-from git_lepton.wire.protocol import ACCOUNT, CAPABILITIES, PROTOCOL_VERSION
-from lepton_server.authentication import RequiredCaller
+from git_lepton.wire.messages import Capabilities
+from git_lepton.wire.protocol import CAPABILITIES, PROTOCOL_VERSION
 from lepton_server.services import ServicesDep
 
 router = APIRouter(tags=["server"])
@@ -19,15 +18,3 @@ def capabilities(services: ServicesDep) -> Capabilities:
     """The first question of every client; needs no token."""
     versions = PROTOCOL_VERSION, PROTOCOL_VERSION
     return Capabilities("lepton-server", __version__, *versions, sorted(RELEASED), services.settings.max_pack_bytes)
-
-
-@router.get(ACCOUNT)
-def account(caller: RequiredCaller) -> Account:
-    return Account(caller.name, caller.admin)
-
-
-@router.get("/healthz")
-def healthz(services: ServicesDep) -> dict[str, str]:
-    """Whether this process answers and its database does."""
-    with services.database.read():
-        return {"status": "ok"}

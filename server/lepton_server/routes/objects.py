@@ -9,9 +9,13 @@ from fastapi import APIRouter, Response
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
-from git_lepton.wire.protocol import API, BINARY, MAX_MANIFESTS, MISSING, PENDING, STORED
-from lepton_server import names
+from git_lepton.wire.protocol import API, BINARY, MAX_MANIFESTS, MISSING, PENDING, STORED, TOMBSTONES_HEADER
+from lepton_server import held_objects, names, tombstones
+from lepton_server.accounts import Caller
+from lepton_server.authentication import OptionalCaller
 from lepton_server.database import clock, in_batches
+from lepton_server.permissions import Action, require
+from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.routes.access import ReadableRepository, binary_answer, binary_body, names_body
 from lepton_server.services import Services, ServicesDep
@@ -27,7 +31,13 @@ _PART_BYTES = 8 * 1024 * 1024
     openapi_extra=binary_body("oids, 32 bytes each"),
     responses=binary_answer("one byte for each: 0 missing, 1 upload not yet verified, 2 stored"),
 )
-def check(repository: ReadableRepository, services: ServicesDep, oids: Annotated[list[bytes], names_body()]) -> Response:
+def check(
+    repository: ReadableRepository, services: ServicesDep, caller: OptionalCaller, oids: Annotated[list[bytes], names_body()]
+) -> Response:
+    if _may_push(services, caller, repository):
+        held_objects.count_on(
+            services.database, repository, oids
+        )  # before they are looked up: what is said to be stored stays a while
     with services.database.read() as connection:
         stored = names.stored_objects(connection, repository, oids)
         coming: set[bytes] = set()
@@ -36,8 +46,20 @@ def check(repository: ReadableRepository, services: ServicesDep, oids: Annotated
         query = select(upload_manifests.c.oid).join(uploads, uploads.c.id == upload_manifests.c.upload).where(unfinished)
         for batch in in_batches(oid for oid in oids if oid not in stored):
             coming.update(connection.execute(query.where(upload_manifests.c.oid.in_(batch))).scalars())
+        taken_away = tombstones.of_objects(
+            connection, repository, (oid for oid in oids if oid not in stored and oid not in coming)
+        )
     states = bytes(STORED if oid in stored else PENDING if oid in coming else MISSING for oid in oids)
-    return Response(states, media_type=BINARY)
+    return Response(states, headers={TOMBSTONES_HEADER: str(len(taken_away))} if taken_away else None, media_type=BINARY)
+
+
+def _may_push(services: Services, caller: Caller | None, repository: Repository) -> bool:
+    try:
+        with services.database.read() as connection:
+            require(connection, caller, repository, Action.WRITE)
+    except Refusal:
+        return False
+    return True
 
 
 @router.post(

@@ -8,6 +8,8 @@ import pytest
 
 from git_lepton.entry.commands import login
 from git_lepton.settings import Settings
+from git_lepton.wire.messages import Account
+from git_lepton.workflow.login import LoggedIn
 from tests.entry.commands.conftest import Lepton
 from tests.transfer.scripted_server import Answer, Request, ScriptedServer, error_answer
 
@@ -37,3 +39,27 @@ def test_no_answer_is_no_token(tmp_path: Path, lepton: Lepton, monkeypatch: pyte
     monkeypatch.setattr(login, "getpass", nobody)
     done = lepton("login", "127.0.0.1:1", at=tmp_path)
     assert (done.code, "that is no token" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("account", "said"),
+    [
+        ({}, ""),
+        ({"scopes": ["admin", "evidence", "read", "write"]}, ""),
+        ({"scopes": ["evidence", "read"]}, "this token is for read, evidence\n"),
+        ({"scopes": ["read"], "repositories": ["ada/m"], "expires": 0}, "this token is for read, sees only ada/m, ends 19"),
+        ({"repositories": []}, "this token sees no repository\n"),
+    ],
+)
+def test_what_the_token_may_not_do(
+    tmp_path: Path, lepton: Lepton, monkeypatch: pytest.MonkeyPatch, account: dict[str, object], said: str
+) -> None:
+    found = Account(**{"name": "ada", "admin": False} | account)  # type: ignore[arg-type]
+    done = LoggedIn(found, "https://store.example", None)
+    monkeypatch.setattr(Settings, "interactive", property(lambda _: True))
+    monkeypatch.setattr(login, "getpass", lambda _: "right")
+    monkeypatch.setattr(login, "log_in", lambda *_: done)
+    told = lepton("login", "store.example", at=tmp_path).err
+    assert "logged in to https://store.example as ada" in told
+    assert ("this token" in told) == bool(said)
+    assert said in told

@@ -198,6 +198,7 @@ def upgrade() -> None:
         sa.Column("oid", Digest(32), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("downloads", sa.BigInteger(), nullable=False),
+        sa.Column("sent", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["share"], ["shares.id"]),
         sa.PrimaryKeyConstraint("share", "path"),
     )
@@ -233,9 +234,9 @@ _KEEP_AUDIT = {  # what was noted once stays as it was noted, whoever has the pr
 
 _COUNT_MOVES = {  # whoever looked something up learns whether it still is where it was, whichever code moved it
     "sqlite": [
-        f"CREATE TRIGGER encodings_{name} AFTER {event} ON encodings "
-        "BEGIN UPDATE facts SET value = value + 1 WHERE name = 'moves'; END"
-        for name, event in (("go", "DELETE"), ("move", "UPDATE OF pack"))
+        "CREATE TRIGGER encodings_go AFTER DELETE ON encodings BEGIN UPDATE facts SET value = value + 1 WHERE name = 'moves'; END",
+        "CREATE TRIGGER encodings_move AFTER UPDATE OF pack ON encodings "
+        "BEGIN UPDATE facts SET value = value + 1 WHERE name = 'moves'; END",
     ],
     "postgresql": [
         "CREATE FUNCTION encodings_moved() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF EXISTS (SELECT FROM before) THEN "
