@@ -59,6 +59,7 @@ def scrub(
 ) -> ScrubReport:
     """Read all that is stored; with `repair_from` (a place of backups) bring back what is damaged, and look at that again. With
     `drop_lost` what then is lost counts as stored no more, so that it can be pushed again."""
+    from lepton_server.backup.restored import incomplete_files
     from lepton_server.care.giving_up import give_up
     from lepton_server.care.losses import find_losses
     from lepton_server.care.repairing import Repairer
@@ -80,7 +81,9 @@ def scrub(
             lost += files
             if drop_lost:
                 give_up(database, tenant, chunks, files)
-        report = ScrubReport.of(found, repaired, lost)
+        with database.read() as connection:
+            incomplete = [file.told() for file in incomplete_files(connection)]
+        report = ScrubReport.of(found, repaired, lost, incomplete)
         with database.write() as connection:
             audit.note(connection, None, "scrub.run", **report.counts())
             last_runs.note(connection, "scrub")

@@ -6,12 +6,13 @@ Works in the transaction that filled the tables, so that nothing is visible befo
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
+from typing import NamedTuple
 
 import numpy
 from numpy.typing import NDArray
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, exists, select
 
 from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ObjectId
@@ -34,11 +35,20 @@ class NotWhole(CorruptData):
     """A backup does not hold all that it says."""
 
 
-def check_objects(connection: Connection) -> int:
-    """Every linked file is the one that its manifest names, and each of its chunks is linked and stored; how many there are.
+class Incomplete(NamedTuple):
+    """A file that a repository (its number and name) is said to hold, and does not hold whole."""
 
-    Raises NotWhole, BadManifest.
-    """
+    repository: int
+    name: str
+    oid: bytes
+    why: str
+
+    def told(self) -> str:
+        return f"{self.name} sha256:{self.oid.hex()}: {self.why}"
+
+
+def incomplete_files(connection: Connection) -> Iterator[Incomplete]:
+    """Linked files that are not the ones that their manifests name, or of which a chunk is not linked or not stored. Raises BadManifest."""
     query = select(repositories.c.id, repositories.c.tenant, repositories.c.name)
     for number, tenant, name in connection.execute(query).all():
         held = _held(connection, number, tenant)
@@ -46,9 +56,20 @@ def check_objects(connection: Connection) -> int:
         linked = columns.join(objects, objects.c.id == object_links.c.object).where(object_links.c.repository == number)
         for oid, own, digest, manifest in connection.execute(linked.execution_options(yield_per=50)):
             if not oid == own == check_manifest(manifest).oid.raw or hashlib.sha256(manifest).digest() != digest:
-                raise NotWhole(f"the manifest of {oid.hex()} in {name} is that of another file")
-            if not _all_in(_chunks_of(manifest), held):
-                raise NotWhole(f"a part of the file {oid.hex()} in {name} is not in this backup")
+                yield Incomplete(number, name, oid, "its manifest is that of another file")
+            elif not _all_in(_chunks_of(manifest), held):
+                yield Incomplete(number, name, oid, "a part of it is not there")
+
+
+def let_go_of(connection: Connection, broken: Iterable[Incomplete]) -> None:
+    """These files count as stored no more, so that whoever has them can push them again."""
+    for file in broken:
+        mine = (object_links.c.repository == file.repository) & (object_links.c.oid == file.oid)
+        connection.execute(delete(object_links).where(mine))
+
+
+def count_files(connection: Connection) -> int:
+    """How many files are held, those of several repositories once."""
     return len(connection.execute(select(object_links.c.object).distinct()).all())
 
 
@@ -68,7 +89,8 @@ def check_files(connection: Connection, store: ObjectStore, threads: int) -> Non
     """Rebuild every file and compare its SHA-256 with its name. Raises NotWhole, CorruptData."""
     decoder = Decoder(store, threads)
     try:
-        query = select(objects.c.id, objects.c.tenant, objects.c.oid).order_by(objects.c.id)
+        held = exists().where(object_links.c.object == objects.c.id)
+        query = select(objects.c.id, objects.c.tenant, objects.c.oid).where(held).order_by(objects.c.id)
         for number, tenant, oid in connection.execute(query).all():
             manifest = connection.execute(select(objects.c.manifest).where(objects.c.id == number)).scalar_one()
             rebuild = Rebuild(ObjectId(oid), manifest)

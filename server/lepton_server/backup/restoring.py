@@ -23,7 +23,7 @@ from lepton_server.backup.git_bundles import restore_history
 from lepton_server.backup.git_folder import GitFolder
 from lepton_server.backup.git_history import bundles_of
 from lepton_server.backup.part_writer import rows_of
-from lepton_server.backup.restored import check_chunks, check_files, check_objects
+from lepton_server.backup.restored import check_chunks, check_files, count_files, incomplete_files, let_go_of
 from lepton_server.backup.snapshots import BadSnapshot, Snapshot, UnknownBackupVersion
 from lepton_server.backup.table_rows import KEPT, fill, number_on
 from lepton_server.backup.whole_packs import check_whole_pack
@@ -45,10 +45,13 @@ class NotEmpty(WrongUse):
 
 @dataclass(frozen=True)
 class Restored:
+    """What was restored; `incomplete` says of which files a part was not there when the backup was made: they count as stored no more."""
+
     snapshot: Snapshot
     packs: int
     chunks: int
     objects: int
+    incomplete: list[str]
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,9 @@ def restore(archive: Archive, snapshot: Snapshot, target: Target, *, deep: bool 
     with target.database.write() as connection:
         _check_empty(connection)
         _fill_tables(connection, archive, snapshot)
-        objects = check_objects(connection)
+        broken = list(incomplete_files(connection))
+        let_go_of(connection, broken)
+        objects = count_files(connection)
         chunks = check_chunks(connection, target.store, target.threads)
         if deep:
             check_files(connection, target.store, target.threads)
@@ -93,7 +98,7 @@ def restore(archive: Archive, snapshot: Snapshot, target: Target, *, deep: bool 
         audit.note(connection, None, "backup.restore", subject=snapshot.id, server=snapshot.server, place=archive.place)
         target.check()
     folder.release()
-    return Restored(snapshot, snapshot.packs.rows, chunks, objects)
+    return Restored(snapshot, snapshot.packs.rows, chunks, objects, [file.told() for file in broken])
 
 
 def _check_known(snapshot: Snapshot) -> None:

@@ -41,7 +41,8 @@ class BadPackReport:
 
 @dataclass(frozen=True)
 class ScrubReport:
-    """`bad` is what was found, `left` what is bad still, `lost` the files that cannot be rebuilt now."""
+    """`bad` is what was found, `left` what is bad still, `lost` the files that cannot be rebuilt now; `incomplete` says of which files
+    that count as stored a chunk is not even known."""
 
     packs: int
     chunks: int
@@ -52,9 +53,10 @@ class ScrubReport:
     lost: list[Loss]
     repaired_packs: int
     repaired_chunks: int
+    incomplete: list[str]
 
     @classmethod
-    def of(cls, found: Scrubbed, repaired: Repaired | None, lost: list[Loss]) -> ScrubReport:
+    def of(cls, found: Scrubbed, repaired: Repaired | None, lost: list[Loss], incomplete: list[str]) -> ScrubReport:
         left = repaired.left if repaired else found
         return cls(
             found.packs,
@@ -66,6 +68,7 @@ class ScrubReport:
             lost,
             repaired.packs if repaired else 0,
             repaired.chunks if repaired else 0,
+            incomplete,
         )
 
     def counts(self) -> dict[str, Any]:
@@ -76,6 +79,7 @@ class ScrubReport:
             "repaired_packs": self.repaired_packs,
             "repaired_chunks": self.repaired_chunks,
             "lost_files": len(self.lost),
+            "incomplete_files": len(self.incomplete),
         }
 
     def as_json(self) -> str:
@@ -89,14 +93,20 @@ class ScrubReport:
         if self.repaired_packs or self.repaired_chunks:
             lines.append(f"brought back: {self.repaired_packs} packs and {self.repaired_chunks} single chunks")
         lines += [f"lost: {loss.told()}" for loss in self.lost]
+        lines += [f"incomplete: {told}" for told in self.incomplete]
         if not self.bad:
-            lines.append("all of it is sound")
+            lines.append("all that was read is sound" if self.incomplete else "all of it is sound")
         elif not self.left:
             lines.append("all of it is sound again")
         return "\n".join(lines)
 
     def check(self) -> None:
         """Raises DamageFound where something is bad still."""
+        if self.incomplete and not self.left:
+            raise DamageFound(
+                f"{len(self.incomplete)} files count as stored and lack a part",
+                "Unlink them (lepton-server unlink), or restore a backup from before; who has the files can then push them again.",
+            )
         if self.left:
             lost = f", and {len(self.lost)} files cannot be rebuilt" if self.lost else "; no file is lost by that"
             raise DamageFound(

@@ -6,7 +6,7 @@ import argparse
 import json
 import time
 
-from git_lepton.errors import WrongUse
+from git_lepton.errors import CorruptData, WrongUse
 from lepton_server.commands.place import existing, place_options, settings_of
 from lepton_server.commands.values import at_least_one
 from lepton_server.settings import S3Settings
@@ -148,9 +148,16 @@ def _restore(options: argparse.Namespace) -> None:
 
     done = backups.restore_server(settings_of(options), options.archive, _bucket(options), options.snapshot, deep=options.deep)
     told = {"snapshot": done.snapshot.id, "packs": done.packs, "chunks": done.chunks, "objects": done.objects}
+    told |= {"incomplete": done.incomplete}
     if options.json:
         print(json.dumps(told))
     else:
         print(
             f"restored {done.snapshot.id}: {done.objects:,} files, {done.chunks:,} chunks in {done.packs:,} packs, all of them checked"
+        )
+        print("".join(f"incomplete: {told}\n" for told in done.incomplete), end="")
+    if done.incomplete:
+        raise CorruptData(
+            f"all was restored but {len(done.incomplete)} files, of which a part was not there when the backup was made",
+            "Whoever has these files can push them again.",
         )

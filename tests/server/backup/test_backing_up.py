@@ -11,10 +11,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, delete, func, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from git_lepton.errors import CorruptData
-from lepton_server import administration, backups
+from lepton_server import administration, backups, caretaking
 from lepton_server.backup import backing_up
 from lepton_server.backup.archive import NoArchive, NotAnArchive, open_archive
 from lepton_server.backup.one_writer import ArchiveBusy
@@ -25,7 +25,7 @@ from lepton_server.backup.snapshots import UnknownBackupVersion
 from lepton_server.places import open_database
 from lepton_server.settings import S3Settings, ServerSettings
 from lepton_server.tables import backups as backup_rows
-from lepton_server.tables import facts, object_links, uploads
+from lepton_server.tables import chunk_links, facts, object_links, uploads
 from tests.server.conftest import BOTH_DATABASES
 from tests.server.weights_client import Weights, WeightsClient, make_pack, weights
 from tests.support.backends import Backends
@@ -158,6 +158,32 @@ def test_a_flipped_bit_in_a_backup_is_found_and_never_restored(
             backups.restore_server(other, str(place), _S3)
         file.write_bytes(sound)
     backups.restore_server(other, str(place), _S3)  # what failed before left nothing in the way
+
+
+def test_a_file_that_lacks_a_part_is_named_and_the_others_come_back(
+    server: RunningServer, connect: Connect, noise: Noise, tmp_path: Path, other: ServerSettings
+) -> None:
+    place, client = str(tmp_path / "archive"), connect()
+    sound, broken = weights(noise(5_000)), weights(noise(5_000), noise(3_000))
+    upload(client, sound, broken)
+    link = chunk_links.c.chunk == broken.names[1]
+    with looking_into(server) as connection:
+        row = dict(connection.execute(select(chunk_links).where(link)).mappings().one())
+        connection.execute(delete(chunk_links).where(link))
+    try:
+        (told,) = caretaking.scrub(server.settings).incomplete
+        assert broken.oid.hex in told
+        backups.make(server.settings, place, _S3)
+        (told,) = backups.restore_server(other, place, _S3, deep=True).incomplete
+        assert broken.oid.hex in told
+    finally:
+        with looking_into(server) as connection:
+            connection.execute(insert(chunk_links).values(row))
+    database = open_database(other)
+    with database.read() as connection:
+        held = set(connection.execute(select(object_links.c.oid)).scalars())
+    database.close()
+    assert sound.oid.raw in held and broken.oid.raw not in held
 
 
 def test_damage_in_the_server_is_no_backup(server: RunningServer, connect: Connect, noise: Noise, tmp_path: Path) -> None:
