@@ -148,7 +148,7 @@ ROUTES: dict[str, Expected] = {
     f"POST {R}/locks": Expected("write", {201, 409}, {JSON: {"path": "model.bin"}}),
     f"DELETE {R}/locks/{{number}}": Expected("write", 204),
     f"GET {R}/shares": Expected("write"),
-    f"POST {R}/shares": Expected("write", 400, {JSON: {"revision": "main", "files": [], "expires_in": 60}}),
+    f"POST {R}/shares": Expected("write", 400, {JSON: {"revision": "main", "files": [], "expires_in": 60}}, {"writing": 403}),
     f"DELETE {R}/shares/{{number}}": Expected("write", 404),
     f"GET {R}/usage": Expected("read"),
     f"PUT {R}/quota": Expected(
