@@ -15,13 +15,12 @@ from sqlalchemy import Connection, select
 from lepton_server.care.history import Reached
 from lepton_server.database import in_batches
 from lepton_server.git_program import Git
+from lepton_server.manifest_names import name_heads
 from lepton_server.repositories import Repository
 from lepton_server.tables import chunk_links, encodings, object_links, objects
 
 _BRANCHES = "refs/heads/"
 _OTHER = ""  # tags and whatever else is no branch, together
-_HEAD, _TAIL = 56, 8  # bytes of a manifest before and after its entries
-_ENTRY = numpy.dtype([("name", "<u8"), ("rest", "V28")])
 _SPARE_BITS, _MOST_BITS = 5, 26  # of a table that has a slot for each chunk and many more
 _LISTS = 64
 Marks = NDArray[numpy.bool_]
@@ -109,8 +108,7 @@ class _Chunks:
         for batch in in_batches(sorted(oids)):
             mine = query.where(object_links.c.repository == repository.id, object_links.c.oid.in_(batch))
             for manifest in connection.execute(mine.execution_options(yield_per=50)).scalars():
-                entries = (len(manifest) - _HEAD - _TAIL) // _ENTRY.itemsize
-                names = numpy.frombuffer(manifest, _ENTRY, offset=_HEAD, count=entries)["name"]
+                names = name_heads(manifest)
                 slots = self._slots_of(names)
                 hit[slots] = True
                 crowded = self._kept(crowded, names[self._crowded[slots]])

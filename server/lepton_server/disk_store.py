@@ -81,10 +81,7 @@ class DiskIncoming:
         self._file = temporary.open("x+b", buffering=0)
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        rest = memoryview(data)
-        with disk_errors(self._key):
-            while rest:
-                rest = rest[os.write(self._file.fileno(), rest) :]
+        write_all(self._file.fileno(), data, self._key)
 
     def read(self, start: int, length: int) -> bytes:
         with disk_errors(self._key):
@@ -119,6 +116,14 @@ def disk_errors(key: str) -> Iterator[None]:
 def _block(descriptor: int, start: int, length: int, key: str) -> bytes:
     with disk_errors(key):
         return read_exactly(descriptor, start, length, key)
+
+
+def write_all(descriptor: int, data: bytes | bytearray | memoryview, key: str) -> None:
+    """Append to a file. Raises StoreFull, StoreTrouble."""
+    rest = memoryview(data)
+    with disk_errors(key):
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
 
 
 def read_exactly(descriptor: int, start: int, length: int, key: str) -> bytes:

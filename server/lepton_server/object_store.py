@@ -151,3 +151,13 @@ class ObjectStore(Protocol):
         """Every key of a pack (`is_pack_key`) under which something is stored, or was a moment ago."""
 
     def delete(self, key: str) -> None: ...
+
+
+def put(store: ObjectStore, key: str, data: bytes) -> None:
+    """Keep these bytes under a new key: durable and visible when this returns, or not there at all."""
+    incoming = store.begin(key)
+    try:
+        incoming.write(data)
+        incoming.finish()
+    finally:
+        incoming.abort()

@@ -19,7 +19,7 @@ from git_lepton.errors import WrongUse
 from lepton_server.accounts import prepare_tenant
 from lepton_server.database import Database, insert_new
 from lepton_server.disk_store import DiskStore
-from lepton_server.object_store import ObjectMissing, ObjectStore, StoreBusy
+from lepton_server.object_store import ObjectMissing, ObjectStore, StoreBusy, put
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import facts
 
@@ -55,7 +55,7 @@ def open_store(settings: ServerSettings, database: Database, incoming: str = "in
     try:
         found = store.read(IDENTITY_KEY, 0, _LENGTH).decode("ascii", "replace")
     except ObjectMissing:
-        _claim(store, ours)
+        put(store, IDENTITY_KEY, ours.encode())
         return store
     if found != ours:
         raise WrongStorage(
@@ -84,15 +84,6 @@ def incoming_folder(settings: ServerSettings) -> str:
         return "incoming"
     place = f"{platform.node()} {settings.data} {settings.worker}"
     return f"incoming-{hashlib.sha256(os.fsencode(place)).hexdigest()[:12]}"
-
-
-def _claim(store: ObjectStore, identity: str) -> None:
-    incoming = store.begin(IDENTITY_KEY)
-    try:
-        incoming.write(identity.encode())
-        incoming.finish()
-    finally:
-        incoming.abort()
 
 
 def _store(settings: ServerSettings, incoming: str) -> ObjectStore:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, func, select, update
 
 from git_lepton.errors import LeptonError
+from lepton_server.byte_sizes import told
 from lepton_server.database import in_batches
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
@@ -20,7 +21,6 @@ from lepton_server.tables import chunk_links, encodings, repositories, tenants
 
 EXCEEDED = "quota_exceeded"  # a code of the wire protocol
 _NEARLY = 0.9
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class QuotaExceeded(LeptonError):
@@ -125,14 +125,6 @@ def recount(connection: Connection, repository: int) -> int:
     stored = _counted(connection, repository)
     connection.execute(update(repositories).where(repositories.c.id == repository).values(stored=stored))
     return stored
-
-
-def told(size: int) -> str:
-    """A number of bytes for people."""
-    number, unit = float(size), 0
-    while number >= 1024 and unit < len(_UNITS) - 1:
-        number, unit = number / 1024, unit + 1
-    return f"{size:,} bytes" if unit == 0 else f"{number:.1f} {_UNITS[unit]}"
 
 
 def _raise_hint() -> str:

@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from lepton_server.disk_store import disk_errors, read_exactly
+from lepton_server.disk_store import disk_errors, read_exactly, write_all
 from lepton_server.object_store import ObjectMissing, Probe, StoreTrouble, is_pack_key
 from lepton_server.s3_blocks import Block, BlockCache
 from lepton_server.s3_client import bucket_and_prefix, code_of, make_client, status_of, translated
@@ -92,14 +92,17 @@ class S3Store:
                 raise
 
     def keys(self) -> Iterator[str]:
+        return filter(is_pack_key, self.all_keys())
+
+    def all_keys(self) -> Iterator[str]:
+        """Also what is no pack."""
         pages = iter(self.client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket, Prefix=self._prefix))
         while True:
             with translated(self.bucket, self._prefix):
                 page = next(pages, None)
             if page is None:
                 return
-            keys = (item["Key"].removeprefix(self._prefix) for item in page.get("Contents", []))
-            yield from filter(is_pack_key, keys)
+            yield from (item["Key"].removeprefix(self._prefix) for item in page.get("Contents", []))
 
     def delete(self, key: str) -> None:
         self._blocks.forget(key)
@@ -165,10 +168,7 @@ class S3Incoming:
         self._store, self._key, self._file = store, key, file
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        rest = memoryview(data)
-        with disk_errors(self._key):
-            while rest:
-                rest = rest[os.write(self._file.fileno(), rest) :]
+        write_all(self._file.fileno(), data, self._key)
 
     def read(self, start: int, length: int) -> bytes:
         with disk_errors(self._key):

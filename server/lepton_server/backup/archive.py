@@ -18,7 +18,7 @@ from git_lepton.errors import LeptonError
 from lepton_server.backup.archive_places import NoArchive, in_full, open_place
 from lepton_server.backup.snapshots import BadSnapshot, Part, Snapshot, encode_head, parse_head, parse_snapshot
 from lepton_server.backup.whole_packs import check_whole_pack
-from lepton_server.object_store import ObjectMissing, ObjectStore
+from lepton_server.object_store import ObjectMissing, ObjectStore, put
 from lepton_server.settings import S3Settings
 
 _HEAD, _SNAPSHOTS = "lepton-backup", "snapshots/"
@@ -105,12 +105,7 @@ class Archive:
 
     def put(self, key: str, data: bytes) -> None:
         """Durable and visible when this returns, or not there at all."""
-        incoming = self.store.begin(key)
-        try:
-            incoming.write(data)
-            incoming.finish()
-        finally:
-            incoming.abort()
+        put(self.store, key, data)
 
     def complete(self, snapshot: Snapshot) -> None:
         """From now on there is this backup: the last thing to write."""

@@ -18,16 +18,16 @@ from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.manifest import check_manifest
 from lepton_server import names
+from lepton_server.care.pack_choice import contents_of
 from lepton_server.decoding import Decoder
+from lepton_server.manifest_names import chunk_names
 from lepton_server.names import Encoding
 from lepton_server.object_store import ObjectStore
 from lepton_server.rebuilding import Rebuild
 from lepton_server.tables import chunk_links, encodings, object_links, objects, packs, repositories
 
 _WINDOW = 4_000
-_HEAD, _TAIL = 56, 8  # bytes of a manifest before and after its entries
 _NAME = numpy.dtype("S32")  # zeros at an end count here too: all have the same length
-_ENTRY = numpy.dtype([("name", _NAME), ("length", "<u4")])
 Names = NDArray[numpy.bytes_]
 
 
@@ -57,7 +57,7 @@ def incomplete_files(connection: Connection) -> Iterator[Incomplete]:
         for oid, own, digest, manifest in connection.execute(linked.execution_options(yield_per=50)):
             if not oid == own == check_manifest(manifest).oid.raw or hashlib.sha256(manifest).digest() != digest:
                 yield Incomplete(number, name, oid, "its manifest is that of another file")
-            elif not _all_in(_chunks_of(manifest), held):
+            elif not _all_in(chunk_names(manifest), held):
                 yield Incomplete(number, name, oid, "a part of it is not there")
 
 
@@ -111,20 +111,9 @@ def _stored(connection: Connection) -> Iterator[tuple[int, list[Encoding]]]:
     for number, key, tenant in connection.execute(
         select(packs.c.id, packs.c.storage_key, packs.c.tenant).order_by(packs.c.id)
     ).all():
-        columns = encodings.c
-        query = select(
-            columns.chunk,
-            columns.offset,
-            columns.stored,
-            columns.raw,
-            columns.codec,
-            columns.depth,
-            columns.base,
-            columns.checksum,
-        )
-        rows = iter(connection.execute(query.where(columns.pack == number).order_by(columns.offset)).all())
+        rows = iter(sorted(contents_of(connection, {number: key}), key=lambda encoding: encoding.offset))
         while window := list(islice(rows, _WINDOW)):
-            yield tenant, [Encoding(row[0], number, key, *row[1:]) for row in window]
+            yield tenant, window
 
 
 def _held(connection: Connection, repository: int, tenant: int) -> Names:
@@ -132,11 +121,6 @@ def _held(connection: Connection, repository: int, tenant: int) -> Names:
     here = (encodings.c.chunk == chunk_links.c.chunk) & (encodings.c.tenant == tenant)
     query = select(chunk_links.c.chunk).join(encodings, here).where(chunk_links.c.repository == repository)
     return numpy.sort(numpy.frombuffer(b"".join(connection.execute(query).scalars()), _NAME))
-
-
-def _chunks_of(manifest: bytes) -> Names:
-    count = (len(manifest) - _HEAD - _TAIL) // _ENTRY.itemsize
-    return numpy.frombuffer(manifest, _ENTRY, offset=_HEAD, count=count)["name"]
 
 
 def _all_in(wanted: Names, held: Names) -> bool:

@@ -29,7 +29,7 @@ from lepton_server.backup.table_rows import KEPT, fill, number_on
 from lepton_server.backup.whole_packs import check_whole_pack
 from lepton_server.database import Database
 from lepton_server.git_hosting import GitRoot
-from lepton_server.object_store import ObjectMissing, ObjectStore
+from lepton_server.object_store import ObjectMissing, ObjectStore, put
 from lepton_server.places import IDENTITY_KEY
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import SCHEMA_VERSION, accounts, facts, packs, tenants
@@ -164,12 +164,7 @@ def _copy_pack(archive: Archive, store: ObjectStore, row: dict[str, Any], sha256
         raise BadSnapshot(f"pack {name.hex()} is not in this backup")
     if hashlib.sha256(data).hexdigest() != sha256:
         raise CorruptData(f"pack {name.hex()} of this backup is damaged: its SHA-256 does not match")
-    incoming = store.begin(key)
-    try:
-        incoming.write(data)
-        incoming.finish()
-    finally:
-        incoming.abort()
+    put(store, key, data)
 
 
 def _lies_there(store: ObjectStore, key: str, name: bytes, sha256: str) -> bool:

@@ -17,12 +17,11 @@ from lepton_server import repositories
 from lepton_server.care.history import open_history
 from lepton_server.database import Database
 from lepton_server.git_hosting import refs_of
+from lepton_server.manifest_names import name_heads
 from lepton_server.repositories import Repository
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import object_links, objects
 
-_HEAD, _TAIL = 56, 8  # bytes of a manifest before and after its entries
-_ENTRY = numpy.dtype([("name", "<u8"), ("rest", "V28")])
 _OBJECTS_AT_ONCE = 200
 _MOST_REFS = 100  # of a repository that are looked through
 
@@ -68,9 +67,9 @@ def _objects_with(connection: Connection, tenant: int, chunks: Collection[bytes]
         for number, oid, size, manifest in connection.execute(
             columns.where(objects.c.id.in_(numbers[start : start + _OBJECTS_AT_ONCE]))
         ):
-            count = (len(manifest) - _HEAD - _TAIL) // _ENTRY.itemsize
-            names = numpy.frombuffer(manifest, _ENTRY, offset=_HEAD, count=count)["name"]
-            if numpy.isin(names, heads).any() and any(entry.chunk.raw in chunks for entry in parse_manifest(manifest).entries):
+            if numpy.isin(name_heads(manifest), heads).any() and any(
+                entry.chunk.raw in chunks for entry in parse_manifest(manifest).entries
+            ):
                 yield number, (oid, size)
 
 

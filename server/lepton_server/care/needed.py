@@ -13,13 +13,12 @@ import numpy
 from sqlalchemy import Connection, select
 
 from lepton_server.database import clock
+from lepton_server.manifest_names import name_heads
 from lepton_server.tables import chunk_links, encodings, object_links, objects, repositories, upload_manifests, uploads
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_HEAD, _TAIL = 56, 8  # bytes of a manifest before and after its entries
-_ENTRY = numpy.dtype([("name", "<u8"), ("rest", "V28")])
 _DELTA = numpy.dtype([("chunk", "<u8"), ("rest", "V24"), ("base", "<u8"), ("rest2", "V24")])
 _LOOSE = 4_000_000  # names that are kept unsorted, at most
 
@@ -86,9 +85,7 @@ class Needed:
         return {row[0] for row in connection.execute(query) if tuple(row[1:]) not in self._without}
 
     def _take(self, manifest: bytes) -> None:
-        self._loose.append(
-            numpy.unique(numpy.frombuffer(manifest, _ENTRY, offset=_HEAD, count=(len(manifest) - _HEAD - _TAIL) // 36)["name"])
-        )
+        self._loose.append(numpy.unique(name_heads(manifest)))
         if sum(map(len, self._loose)) > _LOOSE:
             self._sort()
 

@@ -25,7 +25,7 @@ from lepton_server.care.taking_over import move_out, put_in_place
 from lepton_server.database import Database, in_batches
 from lepton_server.decoding import Decoder
 from lepton_server.names import Encoding
-from lepton_server.object_store import ObjectStore, new_key
+from lepton_server.object_store import ObjectStore, new_key, put
 from lepton_server.places import IDENTITY_KEY
 from lepton_server.tables import encodings, facts, packs
 
@@ -79,12 +79,7 @@ class Repairer:
         if data is None:
             return False
         key = new_key(bad.tenant)
-        incoming = self._store.begin(key)
-        try:
-            incoming.write(data)
-            incoming.finish()
-        finally:
-            incoming.abort()
+        put(self._store, key, data)
         with self._database.write() as connection:
             same = (packs.c.id == bad.id) & (packs.c.storage_key == bad.key) & (packs.c.state == "verified")
             moved = connection.execute(update(packs).where(same).values(storage_key=key, size=len(data))).rowcount

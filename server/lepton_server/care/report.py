@@ -6,12 +6,11 @@ import json
 from dataclasses import asdict
 
 from git_lepton.errors import CorruptData
+from lepton_server.byte_sizes import told
 from lepton_server.care.collecting import Collected
 from lepton_server.care.expiring import Expired
 from lepton_server.care.purging import Purged
 from lepton_server.care.repacking import Repacked
-
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 class Damaged(CorruptData):
@@ -25,12 +24,12 @@ def as_json(done: Repacked | Collected | Expired | Purged, dry_run: bool) -> str
 def as_text(done: Repacked, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     lines = [
-        f"packs: {_size(done.bytes_before)}, {would}{_size(done.bytes_after)} now",
-        f"{would}dropped: {done.dropped_chunks} chunks that nothing needs, {_size(done.dropped_bytes)}",
+        f"packs: {told(done.bytes_before)}, {would}{told(done.bytes_after)} now",
+        f"{would}dropped: {done.dropped_chunks} chunks that nothing needs, {told(done.dropped_bytes)}",
         f"{would}coded anew, nearer to their base: {done.recoded_chunks} chunks",
-        f"{would}written anew: {done.packs_read} packs, {_size(done.moved_bytes)}, {done.moved_chunks} chunks",
-        f"{would}deleted: {done.packs_deleted} packs, {_size(done.bytes_deleted)}, and {done.files_deleted} stray files",
-        f"to be deleted when the grace period is over: {_size(done.condemned_bytes)}",
+        f"{would}written anew: {done.packs_read} packs, {told(done.moved_bytes)}, {done.moved_chunks} chunks",
+        f"{would}deleted: {done.packs_deleted} packs, {told(done.bytes_deleted)}, and {done.files_deleted} stray files",
+        f"to be deleted when the grace period is over: {told(done.condemned_bytes)}",
     ]
     return "\n".join(lines + [f"damaged: {problem}" for problem in done.damaged])
 
@@ -38,9 +37,9 @@ def as_text(done: Repacked, dry_run: bool) -> str:
 def collected_as_text(done: Collected, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     lines = [
-        f"{would}unlinked: {done.objects_unlinked} files that no ref reaches, {_size(done.object_bytes)}",
-        f"{would}dropped: {done.dropped_chunks} chunks that nothing needs, {_size(done.dropped_bytes)} in packs",
-        f"{would}deleted: {done.packs_deleted} packs, {_size(done.bytes_deleted)}, and {done.files_deleted} stray files",
+        f"{would}unlinked: {done.objects_unlinked} files that no ref reaches, {told(done.object_bytes)}",
+        f"{would}dropped: {done.dropped_chunks} chunks that nothing needs, {told(done.dropped_bytes)} in packs",
+        f"{would}deleted: {done.packs_deleted} packs, {told(done.bytes_deleted)}, and {done.files_deleted} stray files",
     ]
     lines += [f"kept all: {reason}" for reason in done.kept]
     return "\n".join(lines + [f"left alone: {reason}" for reason in done.refused])
@@ -49,7 +48,7 @@ def collected_as_text(done: Collected, dry_run: bool) -> str:
 def expired_as_text(done: Expired, dry_run: bool) -> str:
     would = "would be " if dry_run else ""
     return (
-        f"{would}let go: the weights that only {done.versions} old versions have: {done.objects} files, {_size(done.object_bytes)}\n"
+        f"{would}let go: the weights that only {done.versions} old versions have: {done.objects} files, {told(done.object_bytes)}\n"
         "the bytes go with the next runs of gc and repack; pointers stay, and say since when and why"
     )
 
@@ -59,7 +58,7 @@ def purged_as_text(done: Purged) -> str:
         f"purged {done.oid} from {done.repositories} repositories; {done.shares} links that were given away end",
         f"dropped: {done.dropped_chunks} chunks; {done.kept_chunks} also belong to other files and stay",
         f"coded anew without them: {done.recoded_chunks} chunks of other files",
-        f"deleted: {done.packs_deleted} packs, {_size(done.bytes_deleted)}",
+        f"deleted: {done.packs_deleted} packs, {told(done.bytes_deleted)}",
     ]
     return "\n".join(lines + [f"a backup may hold it still: {place}" for place in done.backups])
 
@@ -71,11 +70,3 @@ def check(done: Repacked) -> None:
             f"{len(done.damaged)} damaged pieces of weights were left where they are",
             "Run lepton-server scrub: it says which files need them, and brings them back from a backup.",
         )
-
-
-def _size(count: float) -> str:
-    for unit in _UNITS:
-        if count < 1024 or unit == _UNITS[-1]:
-            return f"{count:.0f} {unit}" if unit == "bytes" else f"{count:.1f} {unit}"
-        count /= 1024
-    raise AssertionError("the last unit takes all")

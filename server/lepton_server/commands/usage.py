@@ -94,7 +94,7 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _bytes(*sizes: int | None) -> list[str]:
-    from lepton_server.quotas import told
+    from lepton_server.byte_sizes import told
 
     return ["any" if size is None else told(size) for size in sizes]
 
