@@ -32,6 +32,8 @@ class NewEvidence:
 
 @dataclass(frozen=True)
 class EvidenceRecord:
+    """What a check said of a commit, who brought it, and when: milliseconds since 1970."""
+
     subject: str
     check: str
     outcome: str

@@ -13,7 +13,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Engine, Select, Table, literal_column, select, text
+from sqlalchemy import Connection, Engine, Select, Table, literal_column, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from lepton_server import schema_versions
@@ -63,8 +63,7 @@ class Database:
             connection = opened.execution_options(begin="BEGIN IMMEDIATE")
             with connection.begin():
                 if self.is_shared:
-                    connection.execute(text("SET LOCAL lock_timeout = '30s'"))
-                    connection.execute(text(f"SELECT pg_advisory_xact_lock({_WRITERS})"))
+                    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '30s'; SELECT pg_advisory_xact_lock({_WRITERS})")
                 yield connection
 
     def close(self) -> None:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import Connection, insert, select
 
+from git_lepton.wire.collaboration import EvidenceRecord
 from lepton_server import audit
 from lepton_server.accounts import Caller
 from lepton_server.database import clock, in_batches
@@ -25,21 +25,9 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 _MOST_LISTED = 1_000
 
 
-@dataclass(frozen=True)
-class Record:
-    """What a check said of a commit (its whole object name). `at`: milliseconds since 1970."""
-
-    subject: str
-    check: str
-    outcome: str
-    detail: str
-    by: str
-    at: int
-
-
 def record(
     connection: Connection, by: Caller, repository: Repository, subject: str, check: str, outcome: str, detail: str
-) -> Record:
+) -> EvidenceRecord:
     """Add a record. Raises Refusal (bad_request)."""
     commit_name(subject)
     check_name(check)
@@ -49,21 +37,21 @@ def record(
         raise Refusal(
             "bad_request", "The detail of this record is no text that can be kept.", f"Write at most {MAX_DETAIL} characters."
         )
-    made = Record(subject, check, outcome, detail, by.name, clock(connection))
+    made = EvidenceRecord(subject, check, outcome, detail, by.name, clock(connection))
     row = {"repository": repository.id, "subject": subject, "check": check, "outcome": outcome, "detail": detail}
     connection.execute(insert(evidence).values(row | {"account": by.account, "created": made.at}))
     audit.note(connection, by, "evidence.record", repository=repository.full_name, subject=subject, check=check, outcome=outcome)
     return made
 
 
-def records_of(connection: Connection, repository: Repository, subject: str) -> list[Record]:
+def records_of(connection: Connection, repository: Repository, subject: str) -> list[EvidenceRecord]:
     """The records of one commit, the last first; of very many the last 1,000. Raises Refusal (bad_request)."""
     commit_name(subject)
     of = (evidence.c.repository == repository.id) & (evidence.c.subject == subject)
     columns = evidence.c.subject, evidence.c.check, evidence.c.outcome, evidence.c.detail, accounts.c.name, evidence.c.created
     query = select(*columns).join(accounts, accounts.c.id == evidence.c.account).where(of)
     rows = connection.execute(query.order_by(evidence.c.id.desc()).limit(_MOST_LISTED))
-    return [Record(*row) for row in rows]
+    return [EvidenceRecord(*row) for row in rows]
 
 
 def last_outcomes(connection: Connection, repository: Repository, commits: Iterable[str]) -> dict[tuple[str, str], str]:

@@ -14,7 +14,7 @@ from starlette.types import Message
 from git_lepton.wire.protocol import API
 from lepton_server.front import exchange
 from lepton_server.front.headers import SecurityHeaders
-from lepton_server.front.rates import Buckets, Rates
+from lepton_server.front.rates import Buckets, Rates, token_key
 from lepton_server.front.turns import Turns
 from lepton_server.refusals import Refusal
 from tests.server.conftest import BOTH_DATABASES
@@ -65,30 +65,30 @@ def test_memory_of_who_asked_is_bounded() -> None:
 
 def test_who_guesses_is_held_up_and_who_was_right_before_is_not() -> None:
     rates = Rates(1000, 3)
-    assert rates.admit("1.1.1.1", b"Bearer right") == 0.0
-    rates.heard("1.1.1.1", b"Bearer right", known=True, refused=False)
+    assert rates.admit("1.1.1.1", token_key(b"Bearer right")) == 0.0
+    rates.heard("1.1.1.1", token_key(b"Bearer right"), known=True, refused=False)
     for guess in (b"a", b"b", b"c"):
-        assert rates.admit("1.1.1.1", guess) == 0.0
-        rates.heard("1.1.1.1", guess, known=False, refused=True)
-    assert rates.admit("1.1.1.1", b"d") > 10
-    assert rates.admit("1.1.1.1", b"Bearer right") == 0.0
-    assert rates.admit("1.1.1.1", b"") == 0.0
-    assert rates.admit("2.2.2.2", b"d") == 0.0
-    rates.heard("1.1.1.1", b"Bearer right", known=False, refused=True)  # revoked
-    assert rates.admit("1.1.1.1", b"Bearer right") > 10
+        assert rates.admit("1.1.1.1", token_key(guess)) == 0.0
+        rates.heard("1.1.1.1", token_key(guess), known=False, refused=True)
+    assert rates.admit("1.1.1.1", token_key(b"d")) > 10
+    assert rates.admit("1.1.1.1", token_key(b"Bearer right")) == 0.0
+    assert rates.admit("1.1.1.1", token_key(b"")) == 0.0
+    assert rates.admit("2.2.2.2", token_key(b"d")) == 0.0
+    rates.heard("1.1.1.1", token_key(b"Bearer right"), known=False, refused=True)  # revoked
+    assert rates.admit("1.1.1.1", token_key(b"Bearer right")) > 10
 
 
 def test_made_up_tokens_have_no_bucket_of_their_own() -> None:
     rates = Rates(10, 0)
-    assert [rates.admit("1.1.1.1", str(n).encode()) > 0 for n in range(12)] == [False] * 10 + [True] * 2
+    assert [rates.admit("1.1.1.1", token_key(str(n).encode())) > 0 for n in range(12)] == [False] * 10 + [True] * 2
 
 
 def test_a_token_has_one_bucket_however_its_header_is_written() -> None:
     rates = Rates(3, 0)
     headers = [b"Bearer right", *(b"Basic " + base64.b64encode(f"u{number}:right".encode()) for number in range(5))]
     for header in headers:
-        rates.heard("1.1.1.1", header, known=True, refused=False)
-    assert [rates.admit("1.1.1.1", header) > 0 for header in headers] == [False] * 3 + [True] * 3
+        rates.heard("1.1.1.1", token_key(header), known=True, refused=False)
+    assert [rates.admit("1.1.1.1", token_key(header)) > 0 for header in headers] == [False] * 3 + [True] * 3
 
 
 def test_large_bodies_wait_for_their_turn() -> None:

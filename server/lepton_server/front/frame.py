@@ -17,7 +17,7 @@ from lepton_server.audit import Origin, origin
 from lepton_server.front.clients import TrustedProxies
 from lepton_server.front.exchange import Exchange
 from lepton_server.front.headers import SecurityHeaders
-from lepton_server.front.rates import Rates
+from lepton_server.front.rates import Rates, token_key
 from lepton_server.front.turns import Turns
 from lepton_server.refusals import Refusal
 from lepton_server.replies import error_response
@@ -75,20 +75,20 @@ class RequestFrame:
         authorization = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
         if (refusal := _refusal_of_head(scope)) is not None:
             await error_response(refusal, exchange.name)(scope, exchange.receive, exchange.send)
-        elif wait := self._too_often(exchange, authorization):
+        elif wait := self._too_often(exchange, token := token_key(authorization)):
             refusal = Refusal("too_many_requests", "You ask too often.", f"Try again in {math.ceil(wait)} seconds.")
             await error_response(refusal, exchange.name, math.ceil(wait))(scope, exchange.receive, exchange.send)
         else:
             await self._in_turn(exchange)
             refused = exchange.status == 401
-            metrics.failed_logins.inc(int(refused and bool(authorization)))
-            self._rates.heard(exchange.address, authorization, known=bool(exchange.account), refused=refused)
+            metrics.failed_logins.inc(int(refused and bool(token)))
+            self._rates.heard(exchange.address, token, known=bool(exchange.account), refused=refused)
 
-    def _too_often(self, exchange: Exchange, authorization: bytes) -> float:
+    def _too_often(self, exchange: Exchange, token: str) -> float:
         """Seconds to wait. What a ticket was given for goes through: its right was checked, and it is one of a bounded number."""
         if exchange.scope["path"].startswith(_TRANSFERS) or exchange.scope["path"] in _WATCHED:
             return 0.0
-        wait = self._rates.admit(exchange.address, authorization)
+        wait = self._rates.admit(exchange.address, token)
         if wait:
             metrics.turned_away.labels("rate").inc()
         return wait

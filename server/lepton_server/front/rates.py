@@ -55,16 +55,14 @@ class Rates:
         self._wrong = Buckets(failed_logins_per_minute)
         self._right: OrderedDict[str, None] = OrderedDict()  # digests of tokens that were right
 
-    def admit(self, address: str, authorization: bytes) -> float:
-        """0.0 if this request may go on, else in how many seconds to come again."""
-        key = _digest(authorization)
+    def admit(self, address: str, key: str) -> float:
+        """0.0 if this request may go on, else in how many seconds to come again. `key`: see `token_key`."""
         if key and key not in self._right and (wait := self._wrong.wait(address)):
             return wait
         return self._requests.take(key if key in self._right else address)
 
-    def heard(self, address: str, authorization: bytes, *, known: bool, refused: bool) -> None:
+    def heard(self, address: str, key: str, *, known: bool, refused: bool) -> None:
         """What became of a request: it was answered to an account that is `known`, or `refused` with 401."""
-        key = _digest(authorization)
         if key and known:
             self._right[key] = None
             self._right.move_to_end(key)
@@ -75,8 +73,8 @@ class Rates:
             self._wrong.take(address)
 
 
-def _digest(authorization: bytes) -> str:
-    """The same for one token however it comes: whoever is known must not get a bucket for each way to write a header."""
+def token_key(authorization: bytes) -> str:
+    """The same for one token however it comes, "" for none: who is known must not get a bucket for each way to write a header."""
     try:
         said = token_in(authorization.decode("latin-1")).encode()
     except Refusal:

@@ -11,41 +11,41 @@ from starlette.exceptions import HTTPException
 from starlette.types import Message, Receive
 
 from git_lepton.wire.protocol import BINARY, CODECS_HEADER, DIGEST_BYTES, MAX_DIGESTS, split_digests
+from lepton_server.accounts import Caller
 from lepton_server.authentication import OptionalCaller, RequiredCaller
 from lepton_server.permissions import Action, located, require
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
-from lepton_server.services import ServicesDep
+from lepton_server.services import Services, ServicesDep
 
 _BODIES_BYTES = 192 * 1024 * 1024  # of lists of names and manifests, all requests together
 _MESSAGE_BYTES = 1024 * 1024  # of JSON; 256 ranges have some 40,000
 
 
-def _readable(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Repository:
+def _admitted(services: Services, caller: Caller | None, owner: str, name: str, action: Action) -> Repository:
+    """The repository, if the caller may do this there. Raises Refusal."""
     with services.database.read() as connection:
         found = located(connection, caller, owner, name)
-        require(connection, caller, found, Action.READ)
+        require(connection, caller, found, action)
     assert found is not None  # or `require` would have refused
+    return found
+
+
+def _readable(owner: str, name: str, request: Request, services: ServicesDep, caller: OptionalCaller) -> Repository:
+    found = _admitted(services, caller, owner, name, Action.READ)
     check_codecs(request, found)
     return found
 
 
 def _writable(owner: str, name: str, request: Request, services: ServicesDep, caller: RequiredCaller) -> Repository:
-    with services.database.read() as connection:
-        found = located(connection, caller, owner, name)
-        require(connection, caller, found, Action.WRITE)
-    assert found is not None  # or `require` would have refused
+    found = _admitted(services, caller, owner, name, Action.WRITE)
     check_codecs(request, found)
     return found
 
 
 def _allowed(action: Action) -> Callable[..., Repository]:
     def found(owner: str, name: str, services: ServicesDep, caller: RequiredCaller) -> Repository:
-        with services.database.read() as connection:
-            repository = located(connection, caller, owner, name)
-            require(connection, caller, repository, action)
-        assert repository is not None  # or `require` would have refused
-        return repository
+        return _admitted(services, caller, owner, name, action)
 
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -49,7 +48,7 @@ def list_evidence(repository: ReadableRepository, services: ServicesDep, subject
     """What checks said of one commit, the last first."""
     with services.database.read() as connection:
         found = evidence.records_of(connection, repository, subject)
-    return EvidenceList([EvidenceRecord(**asdict(one)) for one in found])
+    return EvidenceList(found)
 
 
 @router.post("/evidence", status_code=201)
@@ -58,5 +57,4 @@ def record_evidence(
 ) -> EvidenceRecord:
     """Add what a check said of a commit."""
     with services.database.write() as connection:
-        made = evidence.record(connection, caller, repository, asked.subject, asked.check, asked.outcome, asked.detail)
-    return EvidenceRecord(**asdict(made))
+        return evidence.record(connection, caller, repository, asked.subject, asked.check, asked.outcome, asked.detail)
