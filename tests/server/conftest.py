@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy import Connection
 
+from lepton_server.database import Database
+from lepton_server.places import open_database
 from lepton_server.settings import ServerSettings
+from tests.server.everybody import Everybody, settle
 from tests.server.weights_client import WeightsClient
 from tests.support.backends import Backends, Place, chosen
 from tests.support.running_server import RunningServer
@@ -24,10 +28,24 @@ def place(request: pytest.FixtureRequest, backends: Backends) -> Place:
     return backends.place(getattr(request, "param", "sqlite-disk"))
 
 
+PATIENT = ("--requests-per-minute", "0", "--failed-logins-per-minute", "0")
+
+
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[RunningServer]:
-    with RunningServer(tmp_path_factory.mktemp("server"), place=place) as running:
+def server_options() -> Sequence[str]:
+    """A module that wants its server otherwise has a fixture of this name."""
+    return ()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory, place: Place, server_options: Sequence[str]) -> Iterator[RunningServer]:
+    with RunningServer(tmp_path_factory.mktemp("server"), server_options, place=place) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def everybody(server: RunningServer) -> Everybody:
+    return settle(server.settings, server.admin_token)
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +82,17 @@ def noise(request: pytest.FixtureRequest) -> Callable[[int], bytes]:
     """Bytes that no other test has, the same in every run."""
     source = random.Random(request.node.nodeid)
     return source.randbytes
+
+
+@pytest.fixture
+def database(settings: ServerSettings) -> Iterator[Database]:
+    """That of a server which does not run."""
+    opened = open_database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection]:
+    with database.write() as opened:
+        yield opened

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import insert
@@ -11,22 +11,13 @@ from sqlalchemy import insert
 from lepton_server import evidence, locks, repositories, rules, shares
 from lepton_server.accounts import Caller, caller_by_id, ensure_account
 from lepton_server.database import Database
-from lepton_server.places import open_database
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import Repository
 from lepton_server.rules import Rule
-from lepton_server.settings import ServerSettings
 from lepton_server.shares import File, LinkEnded
 from lepton_server.tables import object_links, objects
 
 OID = bytes(range(32))
-
-
-@pytest.fixture
-def database(settings: ServerSettings) -> Iterator[Database]:
-    opened = open_database(settings)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 import httpx
@@ -18,11 +18,9 @@ import schemathesis
 from hypothesis import HealthCheck, given, seed, settings
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from tests.server import everybody as cast
-from tests.server.conftest import BOTH_DATABASES
+from tests.server.conftest import BOTH_DATABASES, PATIENT
 from tests.server.everybody import Everybody, bearer
 from tests.server.test_route_matrix import FILLED, ROUTES, R
-from tests.support.backends import Place
 from tests.support.running_server import RunningServer
 
 pytestmark = BOTH_DATABASES
@@ -46,15 +44,8 @@ JSON = {"Content-Type": "application/json"}
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[RunningServer]:
-    patient = ["--requests-per-minute", "0", "--failed-logins-per-minute", "0"]
-    with RunningServer(tmp_path_factory.mktemp("server"), patient, place=place) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def everybody(server: RunningServer) -> Everybody:
-    return cast.settle(server.settings, server.admin_token)
+def server_options() -> Sequence[str]:
+    return PATIENT
 
 
 @pytest.fixture(scope="module")

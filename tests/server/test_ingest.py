@@ -13,9 +13,7 @@ from lepton_server.accounts import Caller, caller_by_id, ensure_account
 from lepton_server.database import Database
 from lepton_server.ingest import BaseAbsent, PackRefused, ReceivedPack
 from lepton_server.names import Encoding
-from lepton_server.places import open_database
 from lepton_server.repositories import Repository
-from lepton_server.settings import ServerSettings
 from lepton_server.tables import chunk_links, encodings, leases, packs, tenants, uploads
 from lepton_server.tables import repositories as rows
 
@@ -85,13 +83,6 @@ class World:
         for repository in (self.of_ann, self.of_ben):
             found = names.linked(self.connection, repository, [A, B, C, D, E])
             assert {encoding.base for encoding in found.values() if encoding.base} <= found.keys()
-
-
-@pytest.fixture
-def database(settings: ServerSettings) -> Iterator[Database]:
-    opened = open_database(settings)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture

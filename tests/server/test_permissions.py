@@ -2,28 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from sqlalchemy import Connection, insert, select, update
 
 from lepton_server import repositories
 from lepton_server.accounts import Caller, caller_by_id, ensure_account
 from lepton_server.permissions import GRANTABLE, ROLES, Action, readable, require, role_of
-from lepton_server.places import open_database
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import VISIBILITIES, Repository
-from lepton_server.settings import ServerSettings
 from lepton_server.tables import grants, redirects, tenants
 from lepton_server.tables import repositories as rows
-
-
-@pytest.fixture
-def connection(settings: ServerSettings) -> Iterator[Connection]:
-    database = open_database(settings)
-    with database.write() as opened:
-        yield opened
-    database.close()
 
 
 def people(connection: Connection) -> list[Caller]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import func, select
 
 from lepton_server import quotas
 from lepton_server.administration import known_repository
-from lepton_server.places import open_database
 from lepton_server.tables import chunk_links, encodings
 from tests.server.conftest import BOTH_DATABASES
 from tests.server.weights_client import Weights, WeightsClient, make_pack, weights
@@ -21,25 +19,15 @@ Connect = Callable[..., WeightsClient]
 Noise = Callable[[int], bytes]
 
 
-@contextmanager
-def looking_into(server: RunningServer) -> Iterator[Connection]:
-    database = open_database(server.settings)
-    try:
-        with database.write() as connection:
-            yield connection
-    finally:
-        database.close()
-
-
 def links(server: RunningServer, client: WeightsClient) -> int:
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         number = known_repository(connection, client.name).id
         return int(connection.execute(select(func.count()).where(chunk_links.c.repository == number)).scalar_one())
 
 
 def stored(server: RunningServer, *files: Weights) -> int:
     names = {name for file in files for name in file.names}
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         return int(connection.execute(select(func.sum(encodings.c.stored)).where(encodings.c.chunk.in_(names))).scalar_one())
 
 
@@ -114,7 +102,7 @@ def test_of_many_files_that_are_known_elsewhere_none_stays(server: RunningServer
 
 def test_a_tenant_has_one_too(server: RunningServer, connect: Connect, noise: Noise) -> None:
     client, file = connect(), weights(noise(10_000))
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         quotas.set_for_tenant(connection, 1, None)
     assert client.upload(file)["state"] == "done"
     assert server.run("quota", "set", "--tenant", "default", "1") == ""

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-import pytest
 from sqlalchemy import Connection
 
 from lepton_server import accounts, grants, organisations, repositories, tenants
 from lepton_server.accounts import ALL_SCOPES, AccountRow, Caller, operator
 from lepton_server.permissions import GRANTABLE, ROLES, Action, readable, require, role_of
-from lepton_server.places import open_database
 from lepton_server.refusals import Refusal
 from lepton_server.repositories import VISIBILITIES, Repository
-from lepton_server.settings import ServerSettings
 
 
 @dataclass
@@ -43,14 +39,6 @@ class World:
         if repository.visibility != "private":
             roles.append("reader")
         return max(roles, key=ROLES.index, default=None)
-
-
-@pytest.fixture
-def connection(settings: ServerSettings) -> Iterator[Connection]:
-    database = open_database(settings)
-    with database.write() as opened:
-        yield opened
-    database.close()
 
 
 def filled(connection: Connection, chance: random.Random) -> World:

@@ -5,17 +5,15 @@ A new route fails here until a line says who may call it. To an outsider the rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.server import everybody as cast
-from tests.server.conftest import BOTH_DATABASES
+from tests.server.conftest import BOTH_DATABASES, PATIENT
 from tests.server.everybody import ABSENT, ALL, CAPPED, INSIDERS, OUTSIDERS, OWN, STRANGERS, Everybody
-from tests.support.backends import Place
 from tests.support.running_server import RunningServer
 
 pytestmark = BOTH_DATABASES
@@ -185,16 +183,8 @@ FILLED = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory, place: Place) -> Iterator[RunningServer]:
-    """One that does not mind how often it is asked."""
-    patient = ["--requests-per-minute", "0", "--failed-logins-per-minute", "0"]
-    with RunningServer(tmp_path_factory.mktemp("server"), patient, place=place) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def everybody(server: RunningServer) -> Everybody:
-    return cast.settle(server.settings, server.admin_token)
+def server_options() -> Sequence[str]:
+    return PATIENT
 
 
 @pytest.fixture(scope="module")

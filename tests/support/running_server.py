@@ -7,10 +7,13 @@ import queue
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy import Connection
 
 from lepton_server import administration
 from lepton_server.places import open_database, open_store
@@ -57,6 +60,16 @@ class RunningServer:
     def settings(self) -> ServerSettings:
         """Where its data are."""
         return self.place.settings(self.data)
+
+    @contextmanager
+    def looking_into(self) -> Iterator[Connection]:
+        """Its database, in a transaction that may also change it."""
+        database = open_database(self.settings)
+        try:
+            with database.write() as connection:
+                yield connection
+        finally:
+            database.close()
 
     def stored_files(self) -> dict[str, int]:
         """What lies in its storage: the key and the size in bytes of each pack."""

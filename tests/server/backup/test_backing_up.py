@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from git_lepton.errors import CorruptData
 from lepton_server import administration, backups, caretaking
@@ -35,16 +34,6 @@ pytestmark = BOTH_DATABASES
 Connect = Callable[..., WeightsClient]
 Noise = Callable[[int], bytes]
 _S3 = S3Settings()
-
-
-@contextmanager
-def looking_into(server: RunningServer) -> Iterator[Connection]:
-    database = open_database(server.settings)
-    try:
-        with database.write() as connection:
-            yield connection
-    finally:
-        database.close()
 
 
 def upload(client: WeightsClient, *files: Weights) -> None:
@@ -71,7 +60,7 @@ def test_a_second_backup_copies_only_what_is_new(server: RunningServer, connect:
     assert second.copied_packs == 1
     assert 30_000 < second.copied_bytes < 32_000
     assert [one.id for one in backups.listed(place, _S3)] == [one.snapshot.id for one in (first, nothing, second)]
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         assert connection.execute(select(func.count()).select_from(backup_rows)).scalar_one() >= 3
 
 
@@ -81,7 +70,7 @@ def test_old_backups_go_and_what_only_they_needed(server: RunningServer, connect
     upload(connect(), gone)
     backups.make(server.settings, str(place), _S3)
     upload(connect(), kept)
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         connection.execute(delete(object_links).where(object_links.c.oid == gone.oid.raw))
         connection.execute(update(uploads).values(expires=0))  # and with them their leases
     administration.repack(server.settings, None, 0)
@@ -116,7 +105,7 @@ def test_a_backup_of_another_server_is_dropped_with_what_only_it_needed(
     assert not (place / "parts" / part[:2] / part).exists()
     assert [one.server for one in backups.listed(str(place), _S3)] == [kept.server] * 2
     assert backups.verify(str(place), _S3) == []
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         noted = connection.execute(select(backup_rows.c.destination).order_by(backup_rows.c.id.desc()).limit(2)).scalars().all()
     assert noted == [str(place)] * 2
 
@@ -167,7 +156,7 @@ def test_a_file_that_lacks_a_part_is_named_and_the_others_come_back(
     sound, broken = weights(noise(5_000)), weights(noise(5_000), noise(3_000))
     upload(client, sound, broken)
     link = chunk_links.c.chunk == broken.names[1]
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         row = dict(connection.execute(select(chunk_links).where(link)).mappings().one())
         connection.execute(delete(chunk_links).where(link))
     try:
@@ -177,7 +166,7 @@ def test_a_file_that_lacks_a_part_is_named_and_the_others_come_back(
         (told,) = backups.restore_server(other, place, _S3, deep=True).incomplete
         assert broken.oid.hex in told
     finally:
-        with looking_into(server) as connection:
+        with server.looking_into() as connection:
             connection.execute(insert(chunk_links).values(row))
     database = open_database(other)
     with database.read() as connection:
@@ -218,7 +207,7 @@ def test_no_secret_is_in_a_backup(server: RunningServer, tmp_path: Path) -> None
     snapshot = backups.make(server.settings, str(tmp_path / "archive"), _S3).snapshot
     archive = open_archive(str(tmp_path / "archive"))
     written = json.dumps({name: list(rows_of(archive, listing)) for name, listing in snapshot.tables.items()})
-    with looking_into(server) as connection:
+    with server.looking_into() as connection:
         secrets = [str(value) for value in connection.execute(select(facts.c.value)).scalars() if len(str(value)) > 20]
     if server.settings.secret_file.is_file():
         secrets.append(server.settings.secret_file.read_text().strip())
