@@ -12,7 +12,7 @@ from tests.support.backends import Backends, Place, chosen
 from tests.support.running_server import RunningServer
 
 
-@pytest.fixture(scope="module", params=chosen("sqlite-disk", "postgres-moto"))
+@pytest.fixture(scope="module", params=chosen())
 def backend(request: pytest.FixtureRequest) -> str:
     """Every test runs on each kind of database and storage."""
     return str(request.param)

@@ -25,7 +25,7 @@ Versions = dict[str, bytes]
 """The weights of each commit."""
 
 
-@pytest.fixture(params=chosen("sqlite-disk", "postgres-moto"))
+@pytest.fixture(params=chosen())
 def kinds(request: pytest.FixtureRequest) -> tuple[str, str]:
     """On what the server runs, and on what it is restored."""
     return request.param, _OTHER[request.param]

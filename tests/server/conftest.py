@@ -15,10 +15,10 @@ from lepton_server.places import open_database
 from lepton_server.settings import ServerSettings
 from tests.server.everybody import Everybody, settle
 from tests.server.weights_client import WeightsClient
-from tests.support.backends import Backends, Place, chosen
+from tests.support.backends import DATABASES, Backends, Place
 from tests.support.running_server import RunningServer
 
-BOTH_DATABASES = pytest.mark.parametrize("place", chosen("sqlite-disk", "postgres-disk"), indirect=True, scope="module")
+BOTH_DATABASES = pytest.mark.parametrize("place", DATABASES, indirect=True, scope="module")
 """For a module (`pytestmark = BOTH_DATABASES`) or a test whose server is to be tested on both."""
 
 
@@ -55,7 +55,7 @@ def http(server: RunningServer) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(params=chosen("sqlite-disk", "postgres-disk"))
+@pytest.fixture(params=DATABASES)
 def settings(request: pytest.FixtureRequest, backends: Backends, tmp_path: Path) -> ServerSettings:
     """Those of a server that does not run, over each database: a test that asks for them runs on both."""
     return backends.place(request.param).settings(tmp_path)

@@ -14,14 +14,12 @@ from sqlalchemy import select
 from lepton_server.places import open_database
 from lepton_server.tables import pending_packs
 from tests.server.weights_client import Pack, WeightsClient, make_pack, weights
-from tests.support.backends import Backends, Place, chosen
+from tests.support.backends import Backends, Place, chosen_on_s3
 from tests.support.running_server import RunningServer
 
 
-@pytest.fixture(scope="module", params=[name for name in chosen("postgres-moto") if name.startswith("postgres-")])
+@pytest.fixture(scope="module", params=chosen_on_s3())
 def place(request: pytest.FixtureRequest, backends: Backends) -> Place:
-    if request.param == "postgres-disk":
-        pytest.skip("a disk has no URLs of its own")
     return backends.place(request.param)
 
 

@@ -18,11 +18,10 @@ from lepton_server.push_rules import PushRules
 from lepton_server.refusals import Refusal
 from lepton_server.tables import audit
 from tests.server.teams import Person, own_name, said
-from tests.support.backends import chosen
 from tests.support.git_sandbox import GitSandbox
 from tests.support.running_server import RunningServer
 
-pytestmark = pytest.mark.parametrize("place", chosen("postgres-disk"), indirect=True, scope="module")
+pytestmark = pytest.mark.parametrize("place", ["postgres-disk"], indirect=True, scope="module")
 MAIN = "refs/heads/main"
 Team = dict[str, Person]
 

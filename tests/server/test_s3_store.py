@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from git_lepton.errors import WrongUse
-from lepton_server.object_store import ObjectMissing, StoreBusy, StoreTrouble, new_key
+from lepton_server.object_store import ObjectMissing, StoreBusy, StoreTrouble, new_key, put
 from lepton_server.s3_client import bucket_and_prefix, make_client
 from lepton_server.s3_direct import DirectImpossible
 from lepton_server.s3_signing import Keys, UrlSigner, url_signer
@@ -62,15 +62,6 @@ def place(s3: S3Server, bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
     for name, value in s3.environment().items():
         monkeypatch.setenv(name, value)
     return Place(s3, bucket, tmp_path)
-
-
-def put(store: S3Store, key: str, data: bytes) -> None:
-    incoming = store.begin(key)
-    try:
-        incoming.write(data)
-        incoming.finish()
-    finally:
-        incoming.abort()
 
 
 class TestS3Store(ObjectStoreContract):

@@ -12,17 +12,16 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from lepton_server.settings import S3Settings, ServerSettings
 from tests.support.postgres import Postgres
-
-if TYPE_CHECKING:
-    from tests.support.s3_servers import S3Server
+from tests.support.s3_servers import CEPH, S3Server, running_ceph, running_moto
 
 NAMES = ("sqlite-disk", "postgres-disk", "postgres-moto", "postgres-ceph")
+DATABASES = ("sqlite-disk", "postgres-disk")
+"""For tests of what a database may do otherwise, whatever the storage."""
 CHOICE = "GIT_LEPTON_TEST_BACKENDS"
-CEPH = "GIT_LEPTON_S3_CEPH"
 _REGION = "us-east-1"
 
 
@@ -75,8 +74,6 @@ class Backends:
         return self._postgres
 
     def _server(self, kind: str) -> S3Server:
-        from tests.support.s3_servers import running_ceph, running_moto
-
         if kind not in self._s3:
             folder = Path(tempfile.mkdtemp(prefix="lepton-s3-"))
             self._running.callback(shutil.rmtree, folder, ignore_errors=True)
@@ -95,10 +92,15 @@ class Backends:
         self.close()
 
 
-def chosen(*usual: str) -> list[str]:
-    """The kinds of places on which tests run that can run on any: those of the environment variable, else `usual` and, where there is a
-    Ceph to start, that."""
+def chosen() -> list[str]:
+    """The kinds of places on which the end-to-end tests run: those of the environment variable, else an embedded server's, a team's and,
+    where there is a Ceph to start, a team's on that."""
     told = os.environ.get(CHOICE, "")
     if told:
         return [name for name in told.split(",") if name]
-    return [*usual, *(["postgres-ceph"] if os.environ.get(CEPH) else [])]
+    return ["sqlite-disk", "postgres-moto", *(["postgres-ceph"] if CEPH else [])]
+
+
+def chosen_on_s3() -> list[str]:
+    """Those of them where clients can be sent to the storage itself."""
+    return [name for name in chosen() if not name.endswith("-disk")] or ["postgres-moto"]

@@ -12,16 +12,14 @@ from git_lepton.transfer.download import download
 from git_lepton.transfer.refusals import ServerRefused, StorageFull, UrlExpired
 from git_lepton.transfer.storage_refusals import storage_code
 from git_lepton.transfer.upload import upload
-from tests.support.backends import Backends, Place, chosen
+from tests.support.backends import Backends, Place, chosen_on_s3
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.running_server import RunningServer
 from tests.transfer.conftest import Served, Watcher
 from tests.transfer.weights import MIB, add_object, holds
 
-BACKENDS = [name for name in chosen("postgres-moto") if not name.endswith("-disk")] or ["postgres-moto"]
 
-
-@pytest.fixture(scope="module", params=BACKENDS)
+@pytest.fixture(scope="module", params=chosen_on_s3())
 def place(request: pytest.FixtureRequest, backends: Backends) -> Place:
     return backends.place(request.param)
 

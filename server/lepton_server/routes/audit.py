@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from sqlalchemy import Connection
 
 from git_lepton.wire.people import AuditRows
@@ -25,38 +26,34 @@ Text = Annotated[str, Query(max_length=255)]
 Limit = Annotated[int, Query(ge=1, le=1000)]
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """Which rows, and how many of them: the parameters of both routes."""
+
+    account: Text = ""
+    action: Text = ""
+    since: Time = None
+    until: Time = None
+    after: Number = 0
+    limit: Limit = 100
+
+
+Asked = Annotated[_Asked, Depends()]
+
+
 @router.get(f"{API}/audit")
-def of_tenant(
-    caller: RequiredCaller,
-    services: ServicesDep,
-    account: Text = "",
-    action: Text = "",
-    repository: Text = "",
-    since: Time = None,
-    until: Time = None,
-    after: Number = 0,
-    limit: Limit = 100,
-) -> AuditRows:
+def of_tenant(caller: RequiredCaller, services: ServicesDep, asked: Asked, repository: Text = "") -> AuditRows:
     """What was done in the caller's tenant, in the order in which it was noted."""
     require_admin(caller)
     with services.database.read() as connection:
         where = _named(connection, caller, repository)
-    return _answer(services, Wanted(caller.tenant, where, account, action, since, until), after, limit)
+    return _answer(services, caller.tenant, where, asked)
 
 
 @router.get(f"{API}/repositories/{{owner}}/{{name}}/audit")
-def of_repository(
-    repository: OwnedRepository,
-    services: ServicesDep,
-    account: Text = "",
-    action: Text = "",
-    since: Time = None,
-    until: Time = None,
-    after: Number = 0,
-    limit: Limit = 100,
-) -> AuditRows:
+def of_repository(repository: OwnedRepository, services: ServicesDep, asked: Asked) -> AuditRows:
     """What was done in one repository, whatever it was called then."""
-    return _answer(services, Wanted(repository.tenant, repository, account, action, since, until), after, limit)
+    return _answer(services, repository.tenant, repository, asked)
 
 
 def _named(connection: Connection, caller: Caller, name: str) -> Repository | str:
@@ -66,7 +63,8 @@ def _named(connection: Connection, caller: Caller, name: str) -> Repository | st
     return found if found and found.tenant == caller.tenant else name
 
 
-def _answer(services: Services, wanted: Wanted, after: int, limit: int) -> AuditRows:
+def _answer(services: Services, tenant: int, where: Repository | str, asked: _Asked) -> AuditRows:
+    wanted = Wanted(tenant, where, asked.account, asked.action, asked.since, asked.until)
     with services.database.read() as connection:
-        rows = search(connection, wanted, after, limit)
-    return AuditRows(rows, rows[-1].id if len(rows) == limit else None)
+        rows = search(connection, wanted, asked.after, asked.limit)
+    return AuditRows(rows, rows[-1].id if len(rows) == asked.limit else None)

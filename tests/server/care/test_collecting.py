@@ -46,6 +46,16 @@ def is_gone(keeper: Keeper, *files: Weights) -> bool:
     return not (links or stored or held)
 
 
+def with_unnamed(hosted: Hosted, keep: Keep, *files: Weights) -> Keeper:
+    """The repository holds these files, a commit has landed that names none of them, and no upload lives."""
+    hosted.client.upload(*files)
+    hosted.commit()
+    hosted.push()
+    keeper = keep(hosted.client)
+    keeper.end_sessions()
+    return keeper
+
+
 @BOTH_DATABASES
 def test_what_no_ref_reaches_goes(hosted: Hosted, noise: Noise, keep: Keep, monkeypatch: pytest.MonkeyPatch) -> None:
     kept, gone = weights(noise(30_000)), weights(noise(50_000), noise(10))
@@ -224,11 +234,7 @@ def test_a_damaged_history_stops_it(hosted: Hosted, noise: Noise, keep: Keep, se
 def test_what_a_push_was_told_is_stored_stays_a_while(hosted: Hosted, noise: Noise, keep: Keep) -> None:
     """The client asks, hears that nothing need be sent, and commits meanwhile: the grace period begins with that answer."""
     file = weights(noise(100))
-    hosted.client.upload(file)
-    hosted.commit()
-    hosted.push()
-    keeper = keep(hosted.client)
-    keeper.end_sessions()
+    keeper = with_unnamed(hosted, keep, file)
     with keeper.database.write() as connection:
         connection.execute(update(object_links).where(object_links.c.oid == file.oid.raw).values(created=0))
     assert keeper.gc(grace=60, dry_run=True).objects_unlinked == 1
@@ -243,11 +249,7 @@ def test_a_reader_s_question_keeps_nothing(
     hosted: Hosted, connect: Connect, noise: Noise, keep: Keep, server: RunningServer
 ) -> None:
     file = weights(noise(100))
-    hosted.client.upload(file)
-    hosted.commit()
-    hosted.push()
-    keeper = keep(hosted.client)
-    keeper.end_sessions()
+    keeper = with_unnamed(hosted, keep, file)
     token = server.make_user("reads-only")
     server.grant("reads-only", "reader", hosted.client.name)
     with keeper.database.write() as connection:
@@ -264,11 +266,7 @@ def test_a_push_that_is_checked_while_gc_runs_lands_whole_or_is_refused(
     from lepton_server.care.collecting import Collector
 
     file, loose = weights(noise(100)), weights(noise(200))
-    hosted.client.upload(file, loose)
-    hosted.commit()
-    hosted.push()
-    keeper = keep(hosted.client)
-    keeper.end_sessions()
+    keeper = with_unnamed(hosted, keep, file, loose)
     found = Collector._candidates
 
     def find_then_push(self: Collector, *arguments: Any) -> Any:
@@ -290,11 +288,7 @@ def test_a_push_that_is_checked_while_gc_runs_lands_whole_or_is_refused(
 @BOTH_DATABASES
 def test_a_link_that_was_given_away_keeps_its_files(hosted: Hosted, noise: Noise, keep: Keep) -> None:
     file = weights(noise(100))
-    hosted.client.upload(file)
-    hosted.commit()
-    hosted.push()
-    keeper = keep(hosted.client)
-    keeper.end_sessions()
+    keeper = with_unnamed(hosted, keep, file)
     with keeper.database.write() as connection:
         found = repositories.find(connection, *hosted.client.name.split("/"))
         assert found
@@ -326,11 +320,7 @@ def test_a_file_that_a_live_upload_brings_stays(hosted: Hosted, noise: Noise, ke
 
 
 def test_a_run_is_noted(hosted: Hosted, noise: Noise, keep: Keep) -> None:
-    hosted.client.upload(weights(noise(100)))
-    hosted.commit()
-    hosted.push()
-    keeper = keep(hosted.client)
-    keeper.end_sessions()
+    keeper = with_unnamed(hosted, keep, weights(noise(100)))
     keeper.gc()
     [(by, detail)] = keeper.rows(
         select(audit.c.account, audit.c.detail).where(audit.c.action == "gc.run").order_by(audit.c.id.desc()).limit(1)
