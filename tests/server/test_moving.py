@@ -38,7 +38,7 @@ def git_url(server: RunningServer, client: httpx.Client, name: str) -> str:
 def pushed(server: RunningServer, client: httpx.Client, name: str, folder: Path) -> str:
     """Push one commit there; its name."""
     work = GitSandbox.create(folder, filter=None, track=None)
-    commit = work.commit("first", {"readme.txt": name})
+    commit = work.commit("first", {"readme.txt": str(folder)})  # or two in one second would be the same
     work.git("push", "--quiet", git_url(server, client, name), "main")
     return str(commit)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import socket
 import subprocess
 import sys
@@ -20,6 +21,7 @@ CEPH = os.environ.get("GIT_LEPTON_S3_CEPH", "")
 """The program that starts and stops Ceph (`start FOLDER PORT`, `stop FOLDER`); "" where there is none."""
 
 _REGION = "us-east-1"
+_CEPH_SECONDS = 100
 
 
 @dataclass(frozen=True)
@@ -87,25 +89,36 @@ def running_moto(folder: Path) -> Iterator[S3Server]:
 
 
 def _two_free_ports() -> int:
-    """The first of two in a row, for the gateway and for what it asks; several test processes may start one each."""
+    """The first of two in a row, for the gateway and for what it asks, below those that programs are given when they connect: Ceph
+    takes them seconds later."""
     while True:
-        with socket.socket() as first, socket.socket() as second:
-            first.bind(("127.0.0.1", 0))
-            port = int(first.getsockname()[1])
-            with suppress(OSError, OverflowError):
-                second.bind(("127.0.0.1", port + 1))
-                return port
+        port = 20_000 + 2 * secrets.randbelow(6_000)
+        with socket.socket() as first, socket.socket() as second, suppress(OSError):
+            first.bind(("127.0.0.1", port))
+            second.bind(("127.0.0.1", port + 1))
+            return port
 
 
 @contextmanager
 def running_ceph(folder: Path) -> Iterator[S3Server]:
     """Ceph, which takes some 15 s to start; all that it stores goes with it."""
     try:
-        started = subprocess.run(
-            [CEPH, "start", str(folder), str(_two_free_ports())], capture_output=True, text=True, check=False
-        )
-        assert started.returncode == 0, f"Ceph did not start:\n{started.stderr}"
-        told = dict(pair.partition("=")[::2] for pair in started.stdout.splitlines()[-1].split())
+        told = _started_ceph(folder) or _started_ceph(folder)
+        assert told, f"Ceph did not start within {_CEPH_SECONDS} seconds, twice"
         yield S3Server(told["endpoint"], told["access_key"], told["secret_key"])
     finally:
         subprocess.run([CEPH, "stop", str(folder)], check=False)
+
+
+def _started_ceph(folder: Path) -> dict[str, str]:
+    """What it tells; nothing where it hangs, as its gateway's first start does at times on a busy machine."""
+    command = [CEPH, "start", str(folder), str(_two_free_ports())]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True) as started:
+        try:
+            said, trouble = started.communicate(timeout=_CEPH_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(started.pid, signal.SIGKILL)
+            subprocess.run([CEPH, "stop", str(folder)], check=False)
+            return {}
+    assert started.returncode == 0, f"Ceph did not start:\n{trouble}"
+    return dict(pair.partition("=")[::2] for pair in said.splitlines()[-1].split())
