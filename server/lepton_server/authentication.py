@@ -16,7 +16,7 @@ from sqlalchemy.exc import OperationalError
 
 from lepton_server import audit, tokens
 from lepton_server.accounts import DEFAULT_TENANT, NO_SCOPES, Caller
-from lepton_server.database import Database, clock
+from lepton_server.database import Database
 from lepton_server.refusals import Refusal
 from lepton_server.services import ServicesDep
 
@@ -50,12 +50,12 @@ def caller_of(database: Database, authorization: str) -> Caller:
     """The caller of a request with this header. Raises Refusal (unauthenticated)."""
     token = token_in(authorization)
     with database.read() as connection:
-        now, found = clock(connection), tokens.caller_with(connection, token)
+        found = tokens.caller_with(connection, token)
     if found is None:
         _note_failure(database)
         raise unauthenticated("This token is not valid, or no longer.")
-    caller, last_used = found
-    if last_used is None or now - last_used > _USE_NOTED_EVERY_MS:
+    caller, unnoted = found
+    if unnoted is None or unnoted > _USE_NOTED_EVERY_MS:
         _note_use(database, caller)
     return caller
 

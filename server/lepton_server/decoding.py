@@ -5,8 +5,6 @@ Memory is bounded whatever comes in: what all threads decode at once, what each 
 
 from __future__ import annotations
 
-import os
-import sys
 import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -25,7 +23,6 @@ from lepton_server.object_store import Readable
 
 _AHEAD_BYTES = 40 * 1024 * 1024  # raw, that one caller has not taken yet
 _WORKING_BYTES = 32 * 1024 * 1024  # raw, that are being decoded at once; decoding takes a few times as much
-_PRIORITY = 5  # of decoding threads, as `nice` counts
 _BASE_BYTES = 32 * 1024 * 1024  # raw, of bases that may be used again
 
 
@@ -35,7 +32,7 @@ class Decoder:
     def __init__(self, store: Readable, threads: int) -> None:
         self._store = store
         self._most_ahead = threads + 2
-        self._pool = ThreadPoolExecutor(threads, "decode", initializer=_after_others)
+        self._pool = ThreadPoolExecutor(threads, "decode")
         self._room = _Room(_WORKING_BYTES)
         self._bases = BaseCache(_BASE_BYTES)
 
@@ -82,13 +79,6 @@ class Decoder:
         if xxhash.xxh3_64_intdigest(payload) != encoding.checksum:
             raise CorruptData(f"the payload of chunk {encoding.chunk.hex()} is damaged: its checksum does not match")
         return payload
-
-
-def _after_others() -> None:
-    """Who serves requests, and whoever brings bytes on the same machine, goes before who verifies them: packs are stored the sooner (by a
-    sixth where both want all cores), and visible no later."""
-    if sys.platform == "linux":  # elsewhere only a whole process has a priority
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _PRIORITY)
 
 
 def _widest(encoding: Encoding, bases: Mapping[bytes, Encoding]) -> int:

@@ -25,6 +25,8 @@ from lepton_server.object_store import ObjectMissing, ObjectStore
 from lepton_server.rebuilding import Rebuild, Rebuilds
 
 _PATIENCE_SECONDS = 2.0  # for a pack that comes out of turn
+_LULL_SECONDS = 0.5  # in which no pack comes: the link is slower than the server, which may as well verify what is here
+_BACKLOG_BYTES = 512 * 1024 * 1024  # of one upload, that wait for a lull or for the commit, a second or two of work
 _RUN = 512  # chunks looked up at once
 _TURN_SECONDS = 1.0  # of work, after which another upload that waits has its turn
 _TURN_SHARE = 4  # or so many times what it took to take a pack up again, if that is longer
@@ -60,6 +62,8 @@ class Verification:
             self._repository, self._caller = upload_records.parties(connection, upload)
         self._rebuilds = Rebuilds()
         self._known: set[bytes] = set()  # chunks of announced files that are stored
+        self._arrived: set[str] = set()  # storage keys of the packs that were here at the last look
+        self._last_arrival = 0.0
         self._disorder_since: float | None = None
         # By storage key, since an ended pack's number may be given to another:
         self._waiting: dict[str, set[bytes]] = {}  # packs on bases that are not stored: which those are, or some of them
@@ -98,7 +102,7 @@ class Verification:
             return None
         ready = [(pack, in_turn) for pack, in_turn in pending if not self._waiting.get(pack.storage_key)]
         if ready:
-            wait = self._patience(ready[0]) if state == "open" else 0.0
+            wait = max(self._until_lull(pending), self._patience(ready[0])) if state == "open" else 0.0
             if wait <= 0:
                 self._verify_pack(ready[0][0], patient=True)
             return max(wait, 0.0)
@@ -114,6 +118,16 @@ class Verification:
             return 0.0
         self._finish()
         return None
+
+    def _until_lull(self, pending: Iterable[tuple[ReceivedPack, bool]]) -> float:
+        """How long to let more come first. Verifying takes the cores and the storage that are taking packs in: those are stored the
+        later for it, and visible no sooner."""
+        waiting = {pack.storage_key: pack.size for pack, _ in pending}
+        now = time.monotonic()
+        if waiting.keys() - self._arrived:
+            self._last_arrival = now
+        self._arrived = set(waiting)
+        return max(0.0, self._last_arrival + _LULL_SECONDS - now) if sum(waiting.values()) < _BACKLOG_BYTES else 0.0
 
     def _patience(self, first: tuple[ReceivedPack, bool]) -> float:
         """How long to wait for the packs before this one."""

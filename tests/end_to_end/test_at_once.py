@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
@@ -65,6 +66,7 @@ def test_two_first_pushes_to_one_new_repository(world: World, url: str) -> None:
         assert (world.folder / f"{name}-again" / NAME).read_bytes() == model(7, rows=1000, changed=index)
 
 
+@HERE
 def test_ten_adds_at_once_in_worktrees(world: World) -> None:
     place = world.repository()
     trees: list[Path] = []

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
@@ -83,6 +84,7 @@ def test_moving_from_git_lfs_keeps_history(lfs: World, url: str) -> None:
     assert (place / NAME).read_bytes() == ONE
 
 
+@HERE
 def test_pre_commit_with_unstaged_weights_loses_nothing(world: World) -> None:
     place = world.repository()
     world.commit(place, NAME, ONE)
@@ -100,6 +102,7 @@ def test_pre_commit_with_unstaged_weights_loses_nothing(world: World) -> None:
     assert world.git(place, "status", "--porcelain").strip() == f"M {NAME}"
 
 
+@HERE
 def test_uninstall_leaves_what_was_there(world: World) -> None:
     place = world.folder / "work"
     place.mkdir()

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
@@ -73,6 +74,7 @@ def test_line_ends_of_pointers_may_be_converted(world: World, url: str, option: 
         world.clean(world.folder / folder)
 
 
+@HERE
 def test_an_edit_that_only_a_conflict_holds_is_not_pruned(world: World) -> None:
     place = world.repository()
     world.commit(place, NAME, model(1))
@@ -89,6 +91,7 @@ def test_an_edit_that_only_a_conflict_holds_is_not_pruned(world: World) -> None:
     assert (place / NAME).read_bytes() == edit
 
 
+@HERE
 @pytest.mark.parametrize("limit", ["1k", "100m"])
 def test_untracked_weights_come_back_out_of_a_stash(world: World, limit: str) -> None:
     """Nothing names them any more when the stash is gone."""
@@ -105,6 +108,7 @@ def test_untracked_weights_come_back_out_of_a_stash(world: World, limit: str) ->
     assert (place / "new" / NAME).read_bytes() == model(3)
 
 
+@HERE
 @pytest.mark.parametrize("how", ["append", "rewrite", "replace"])
 def test_a_file_that_changes_while_it_is_added(world: World, how: str) -> None:
     """Whatever git read is stored whole, and git sees that the file is another now."""
@@ -144,6 +148,7 @@ def test_a_file_that_changes_while_it_is_added(world: World, how: str) -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() in world.git(place, "show", f"HEAD:{NAME}")
 
 
+@HERE
 @pytest.mark.skipif(os.name == "nt" or not Path("/proc").is_dir(), reason="looks for the filter in /proc")
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.4])
 def test_a_filter_that_is_killed_alone(world: World, delay: float) -> None:
@@ -177,6 +182,7 @@ def _filters(group: int) -> list[int]:
     return found
 
 
+@HERE
 @pytest.mark.skipif(os.name == "nt", reason="limits of a process are POSIX")
 def test_a_full_disk_while_adding_loses_nothing(world: World) -> None:
     """EFBIG stands for ENOSPC: no file may grow over 300 kB."""

@@ -6,8 +6,11 @@ import os
 import time
 from pathlib import Path
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
+
+pytestmark = HERE
 
 NAME = "model.safetensors"
 OLD, NEW = model(1, rows=400), model(2, rows=400)

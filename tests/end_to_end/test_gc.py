@@ -15,9 +15,12 @@ from lepton_server.care.collecting import Collected
 from lepton_server.places import open_database
 from lepton_server.settings import ServerSettings
 from lepton_server.tables import encodings, object_links, objects, uploads
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.test_at_once import at_once
 from tests.end_to_end.test_repack import models
 from tests.end_to_end.world import World
+
+pytestmark = EMBEDDED_AND_TEAM
 
 NAME = "model.safetensors"
 GRACE_SECONDS = 3.0  # a push that counts on what was deleted that long ago may be told to send it anew

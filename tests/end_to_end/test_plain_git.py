@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
@@ -65,6 +66,7 @@ def test_pull_brings_a_new_version(world: World, url: str) -> None:
     world.clean(clone)
 
 
+@HERE
 def test_branch_switch(world: World) -> None:
     place = two_branches(world)
     assert holds(place, ONE)
@@ -73,6 +75,7 @@ def test_branch_switch(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_stash(world: World) -> None:
     place = two_branches(world)
     (place / NAME).write_bytes(THREE)
@@ -83,6 +86,7 @@ def test_stash(world: World) -> None:
     assert world.git(place, "status", "--porcelain").strip() == f"M {NAME}"
 
 
+@HERE
 def test_worktree(world: World) -> None:
     place = two_branches(world)
     other = world.folder / "other"
@@ -93,6 +97,7 @@ def test_worktree(world: World) -> None:
     assert not list((place / ".git" / "worktrees").rglob("*.pack"))
 
 
+@HERE
 def test_rebase(world: World) -> None:
     place = two_branches(world)
     world.commit(place, "notes.txt", b"text\n", "notes")
@@ -102,6 +107,7 @@ def test_rebase(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_rebase_with_a_command_that_needs_the_weights(world: World) -> None:
     place = two_branches(world)
     world.commit(place, "notes.txt", b"text\n", "notes")
@@ -112,6 +118,7 @@ def test_rebase_with_a_command_that_needs_the_weights(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_cherry_pick_and_revert(world: World) -> None:
     place = two_branches(world)
     world.git(place, "cherry-pick", "side")
@@ -121,6 +128,7 @@ def test_cherry_pick_and_revert(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_merge_takes_the_changed_side(world: World) -> None:
     place = two_branches(world)
     world.commit(place, "notes.txt", b"text\n", "notes")
@@ -129,6 +137,7 @@ def test_merge_takes_the_changed_side(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_a_merge_conflict_leaves_a_whole_file(world: World) -> None:
     place = two_branches(world)
     world.commit(place, NAME, THREE, "three")
@@ -143,6 +152,7 @@ def test_a_merge_conflict_leaves_a_whole_file(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_archive_holds_the_weights(world: World) -> None:
     place = two_branches(world)
     archive = world.run(["git", "archive", "--format=tar", "HEAD"], place).stdout
@@ -237,6 +247,7 @@ def test_atomic_push(world: World, url: str) -> None:
     assert refs != world.git(place, "rev-parse", "main").strip()
 
 
+@HERE
 def test_hash_object_of_other_bytes_than_the_file_has(world: World) -> None:
     place = two_branches(world)
     made = world.run(["git", "hash-object", "-w", "--stdin", "--path", NAME], place, stdin=THREE).stdout.decode().strip()
@@ -245,6 +256,7 @@ def test_hash_object_of_other_bytes_than_the_file_has(world: World) -> None:
     world.clean(place)
 
 
+@HERE
 def test_path_of_system_programs_only(world: World) -> None:
     place = two_branches(world)
     bare = {"PATH": "/usr/bin:/bin"}

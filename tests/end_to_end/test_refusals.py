@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
@@ -155,6 +156,7 @@ def test_a_server_that_is_gone_leaves_pointers_and_says_so(world: World, url: st
     world.clean(clone)
 
 
+@HERE
 def test_an_unknown_pointer_version_is_refused(world: World) -> None:
     place = world.repository()
     text = b"version git-lepton/v9\noid blake7:00\nsize 3\n"
@@ -167,6 +169,7 @@ def test_an_unknown_pointer_version_is_refused(world: World) -> None:
     assert "v9" in words
 
 
+@HERE
 def test_the_program_gone_from_everywhere_is_one_sentence(world: World) -> None:
     place = world.repository()
     world.git(

@@ -6,8 +6,11 @@ import os
 import time
 from pathlib import Path
 
+from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
+
+pytestmark = HERE
 
 NAME = "checkpoint.safetensors"
 LIMIT = 1 << 20

@@ -113,7 +113,11 @@ def test_a_request_under_way_ends_before_the_server_does(tmp_path: Path) -> None
         stopper.join()
         assert codes == [0]
         server.restart()
-        assert client.upload(file, packs=[])["state"] == "done"  # the pack is there
+        session = client.open()
+        client.announce(session, file.manifest())
+        assert not client.ticket(session, pack)["url"]  # the pack is there
+        client.commit(session)
+        assert client.ended(session)["state"] == "done"
 
 
 def test_a_full_disk_is_said_and_leaves_nothing(tmp_path: Path) -> None:
