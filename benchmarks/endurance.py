@@ -28,7 +28,8 @@ from sqlalchemy import Select, func, select
 
 from lepton_server.places import open_database
 from lepton_server.tables import encodings, object_links, packs
-from tests.support.backends import CEPH, Backends, Place
+from tests.support import s3_servers
+from tests.support.backends import Backends, Place
 from tests.support.cluster import Cluster
 from tests.support.team_at_work import Person, Team, at_work, check_commit
 from tests.support.unreliable import Odds, Unreliable
@@ -45,7 +46,7 @@ _LAST_RUNS = 6
 def main() -> int:
     options = _arguments()
     if options.ceph:
-        os.environ[CEPH] = str(options.ceph)
+        s3_servers.CEPH = str(options.ceph)
     folder = Path(tempfile.mkdtemp(prefix="lepton-endurance-"))
     with Backends() as backends:
         place = backends.place("postgres-ceph" if options.ceph else "postgres-moto")
@@ -68,7 +69,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--clients", type=int, default=8)
     parser.add_argument("--servers", type=int, default=3)
-    parser.add_argument("--ceph", type=Path, default=os.environ.get(CEPH), metavar="SCRIPT", help="else moto")
+    parser.add_argument("--ceph", type=Path, default=s3_servers.CEPH or None, metavar="SCRIPT", help="else moto")
     parser.add_argument("--busy", type=float, default=0.05, help="share of S3's answers that are 503 (default: 0.05)")
     parser.add_argument("--cut", type=float, default=0.02, help="share of bodies that are cut (default: 0.02)")
     parser.add_argument("--tensors", type=int, default=4, help="of the model, of half a MiB each")

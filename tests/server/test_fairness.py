@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import PACK_HEAD, Kind, Record, end_record
 from lepton_server import administration, ingest, planning, verification
 from lepton_server import uploads as uploads_of_clients
-from lepton_server.database import clock
+from lepton_server.database import Database, clock
 from lepton_server.decoding import Decoder
 from lepton_server.disk_store import DiskStore
 from lepton_server.jobs import Jobs
@@ -36,11 +36,9 @@ Connect = Callable[..., WeightsClient]
 MIB = 1024 * 1024
 
 
-def test_a_pack_is_verified_in_turns_each_of_which_goes_on_where_the_last_ended(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(verification, "_TURN_SECONDS", 0.0)
-    monkeypatch.setattr(verification, "_TURN_SHARE", 0)
+@pytest.fixture
+def received(tmp_path: Path) -> Iterator[tuple[Database, Verification]]:
+    """An open upload of five chunks in one pack that no server verifies; the database, and who may."""
     file = weights(*(os.urandom(50) for _ in range(5)))
     with RunningServer(tmp_path) as server:
         client = WeightsClient(server.url, server.admin_token, "admin/turns")
@@ -53,18 +51,44 @@ def test_a_pack_is_verified_in_turns_each_of_which_goes_on_where_the_last_ended(
     decoder = Decoder(DiskStore(server.data / "packs"), 1)
     jobs = Jobs(database, 3600)
     jobs.release_all()
-    with database.write() as connection:
-        uploads_of_clients.commit(connection, session)
     shop = Workshop(database, DiskStore(server.data / "packs"), decoder, jobs, threading.Event(), lambda: True)
-    one, turns = Verification(shop, session), 0
+    yield database, Verification(shop, session)
+    decoder.close()
+    database.close()
+
+
+def test_a_pack_is_verified_in_turns_each_of_which_goes_on_where_the_last_ended(
+    received: tuple[Database, Verification], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verification, "_TURN_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "_TURN_SHARE", 0)
+    database, one = received
+    with database.write() as connection:
+        uploads_of_clients.commit(connection, connection.execute(select(uploads.c.id)).scalar_one())
+    turns = 0
     while one.step() is not None:
         turns += 1
     assert turns >= 5
     with database.read() as connection:
         assert connection.execute(select(uploads.c.state)).scalar_one() == "done"
     assert one.verified_bytes == 250
-    decoder.close()
-    database.close()
+
+
+@pytest.mark.parametrize(("constant", "value"), [("_LULL_SECONDS", 0.0), ("_BACKLOG_BYTES", 0)])
+def test_packs_are_stored_first_and_verified_in_a_lull_or_when_many_wait(
+    received: tuple[Database, Verification], monkeypatch: pytest.MonkeyPatch, constant: str, value: float
+) -> None:
+    monkeypatch.setattr(verification, "_PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(verification, "_LULL_SECONDS", 1000.0)
+    _, one = received
+    wait = one.step()
+    assert wait is not None
+    assert 900 < wait <= 1000
+    assert one.verified_bytes == 0
+    monkeypatch.setattr(verification, constant, value)
+    while one.step() == 0.0 and one.verified_bytes < 250:
+        pass
+    assert one.verified_bytes == 250
 
 
 def test_a_pack_that_was_verified_in_several_turns_is_whole(connect: Connect) -> None:
