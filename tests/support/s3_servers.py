@@ -21,7 +21,7 @@ CEPH = os.environ.get("GIT_LEPTON_S3_CEPH", "")
 """The program that starts and stops Ceph (`start FOLDER PORT`, `stop FOLDER`); "" where there is none."""
 
 _REGION = "us-east-1"
-_CEPH_SECONDS = 100
+_CEPH_SECONDS = 60
 
 
 @dataclass(frozen=True)

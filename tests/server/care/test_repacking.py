@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import httpx
@@ -183,7 +184,10 @@ def test_a_pack_of_an_upload_that_broke_goes(connect: Connect, noise: Noise, kee
     file, late = weights(noise(4000), noise(4000)), weights(noise(20))
     session = client.open()
     client.send(session, make_pack(file.chunks))
-    client.upload(late)  # the first pack was verified before this one
+    until = time.monotonic() + 30
+    while not all(client.have(session, file.names)) and time.monotonic() < until:  # no more comes: it is verified
+        time.sleep(0.05)
+    client.upload(late)
     keeper = keep(client)
     keeper.end_sessions()
     done = keeper.repack()
