@@ -417,12 +417,10 @@ def test_a_malformed_question_is_an_error(data: bytes) -> None:
 
 
 def test_the_hook_starts_quickly() -> None:
-    times = []
-    for _ in range(5):
-        started = time.perf_counter()
-        run_hook()
-        times.append(time.perf_counter() - started)
-    assert min(times) < 0.1
+    """It runs once in every push: none of what takes long to load."""
+    program = "import sys, lepton_server.receive_hook; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
+    assert not {"sqlalchemy", "fastapi", "starlette", "uvicorn", "numpy", "httpx", "boto3"} & set(loaded)
 
 
 def test_the_hook_without_a_server_says_so(tmp_path: Path) -> None:
