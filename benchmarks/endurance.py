@@ -156,7 +156,7 @@ class Run:
         self._care[f"{command} {'done' if done.returncode == 0 else 'put off'}"] += 1
         said = done.stdout + done.stderr
         # A server was killed between git's refs and its note of them: gc leaves that repository alone until the next push to it.
-        in_doubt = done.returncode == 1 and "left alone" in said and not self._over.is_set()
+        in_doubt = done.returncode == 1 and "are not those of its last push" in said and not self._over.is_set()
         if (done.returncode not in (0, 2, 5) and not in_doubt) or "Traceback" in said:
             self._team.complain(f"{command} ended with {done.returncode}: {said[-2000:]}")
         with (self._folder / "care.log").open("a") as log:

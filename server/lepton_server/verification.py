@@ -102,7 +102,7 @@ class Verification:
             return None
         ready = [(pack, in_turn) for pack, in_turn in pending if not self._waiting.get(pack.storage_key)]
         if ready:
-            wait = max(self._until_lull(pending), self._patience(ready[0])) if state == "open" else 0.0
+            wait = (self._until_lull(pending) or self._patience(ready[0])) if state == "open" else 0.0
             if wait <= 0:
                 self._verify_pack(ready[0][0], patient=True)
             return max(wait, 0.0)

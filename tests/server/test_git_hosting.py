@@ -82,14 +82,25 @@ def until(true: Callable[[], bool], seconds: float = 10.0) -> bool:
     return true()
 
 
+_before: set[int] = set()
+
+
+@pytest.fixture(autouse=True)
+def _others() -> None:
+    """The database and the storage of other tests may run beside these."""
+    _before.clear()
+    _before.update(child.pid for child in psutil.Process().children())
+
+
 def git_children() -> list[str]:
-    """The programs of git that run; the database and the storage of other tests may run beside them."""
+    """What this test has started and has not ended, with all that these have started."""
     names = []
-    for child in psutil.Process().children(recursive=True):
+    for started in (child for child in psutil.Process().children() if child.pid not in _before):
         with contextlib.suppress(psutil.NoSuchProcess):  # it ended since
-            if child.status() != psutil.STATUS_ZOMBIE:
-                names.append(child.name())
-    return [name for name in names if name.startswith("git")]
+            for child in [started, *started.children(recursive=True)]:
+                if child.status() != psutil.STATUS_ZOMBIE:
+                    names.append(child.name())
+    return names
 
 
 # plain git
@@ -421,6 +432,7 @@ def test_the_hook_starts_quickly() -> None:
     program = "import sys, lepton_server.receive_hook; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.split()
     assert not {"sqlalchemy", "fastapi", "starlette", "uvicorn", "numpy", "httpx", "boto3"} & set(loaded)
+    assert len(loaded) < 110  # the interpreter itself has some 60
 
 
 def test_the_hook_without_a_server_says_so(tmp_path: Path) -> None:
