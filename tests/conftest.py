@@ -4,16 +4,27 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.support import s3_servers
 from tests.support.backends import Backends
 
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
 settings.register_profile("deep", deadline=None, max_examples=2000)
 settings.load_profile(os.environ.get("GIT_LEPTON_HYPOTHESIS_PROFILE", "default"))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Ceph, where there is one to start, is shared by all test processes: several that start at once are in each other's way."""
+    is_one_of_many = hasattr(config, "workerinput")
+    if s3_servers.CEPH and not is_one_of_many and not config.option.collectonly:
+        ceph = ExitStack()
+        config.add_cleanup(ceph.close)
+        ceph.enter_context(s3_servers.sharing_ceph())
 
 
 @pytest.fixture(autouse=True)
