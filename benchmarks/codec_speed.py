@@ -14,7 +14,8 @@ import numpy as np
 from benchmarks import float_planes
 from benchmarks.codec_clock import Clock, Speed
 from git_lepton.format.chunking import Piece, pieces
-from git_lepton.format.coding.codec import Base, EncodedChunk, decode, encode
+from git_lepton.format.coding.codec import decode, encode
+from git_lepton.format.coding.encoded import Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 
 

@@ -19,7 +19,7 @@ import boto3
 import numpy
 from botocore.config import Config
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.connection import Connection

@@ -48,7 +48,7 @@ class Weights:
 
     def keep(self, path: str, content: Content) -> bytes:
         """Store the file at `path`; gives the text of its pointer when the weights are durable."""
-        from git_lepton.format.coding.codec import DIFFERENCE, RELEASED
+        from git_lepton.format.coding.encoded import DIFFERENCE, RELEASED
         from git_lepton.workflow.clean import clean
 
         self._kept = True

@@ -9,7 +9,7 @@ from git_lepton.format.identifiers import ChunkId
 from git_lepton.store.chunk_store import DamagedChunk
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.store.catalogue import Catalogue
     from git_lepton.store.pack_file import PackFile
 

@@ -24,7 +24,7 @@ from git_lepton.errors import CorruptData, LeptonError, NotAllowed, WeightsMissi
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
     from git_lepton.format.manifest import Manifest
 

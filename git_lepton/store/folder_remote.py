@@ -128,7 +128,7 @@ def _copy_objects(source: LocalStore, target: LocalStore, manifests: Sequence[Ma
 
 def _copy_chunk(source: LocalStore, target: LocalStore, name: ChunkId) -> int:
     """Copy one chunk, its bases first. Returns the stored bytes copied."""
-    from git_lepton.format.coding.codec import RELEASED
+    from git_lepton.format.coding.encoded import RELEASED
 
     chunk = source.encoded(name)
     copied = len(chunk.payload)

@@ -39,7 +39,7 @@ from git_lepton.store.reliance import Reliance
 from git_lepton.store.store_gate import StoreGate
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
 
 _OPEN_FILES = 64
 
@@ -76,7 +76,7 @@ class LocalStore:
 
     def encoded(self, name: ChunkId) -> EncodedChunk:
         """The chunk as it is stored, its checksum checked. Raises ChunkMissing, DamagedChunk."""
-        from git_lepton.format.coding.codec import EncodedChunk
+        from git_lepton.format.coding.encoded import EncodedChunk
 
         if (found := self._fetch(name)) is None:
             raise ChunkMissing(name)

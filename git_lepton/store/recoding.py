@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import Base, EncodedChunk
+    from git_lepton.format.coding.encoded import Base, EncodedChunk
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.store.chunk_store import ChunkStore
 
@@ -39,7 +39,8 @@ def decoded_and_solo(store: ChunkStore, chunk: EncodedChunk, allowed: frozenset[
 
 def _base(store: ChunkStore, against: OtherBase, element: str) -> Base:
     """With its own dtype where its encoding tells it, else with that of the chunk which is to be coded."""
-    from git_lepton.format.coding.codec import Base, element_of_chunk
+    from git_lepton.format.coding.codec import element_of_chunk
+    from git_lepton.format.coding.encoded import Base
 
     own = element_of_chunk(store.encoded(against.name))
     return Base(against.name, against.depth, store.read(against.name), own or element)

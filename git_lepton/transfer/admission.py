@@ -18,7 +18,7 @@ from git_lepton.store.chunk_store import ChunkMissing
 from git_lepton.store.recoding import OtherBase, recode
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.format.pack import Record
     from git_lepton.store.local_store import LocalStore

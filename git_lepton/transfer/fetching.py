@@ -26,7 +26,7 @@ from git_lepton.transfer.ranges import PackRange, PlannedChunk
 from git_lepton.transfer.refusals import UrlExpired
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.bodies import Stream
@@ -153,7 +153,7 @@ class Fetcher:
             between = HEADER_BYTES
 
     def _keep(self, chunk: PlannedChunk, payload: memoryview) -> None:
-        from git_lepton.format.coding.codec import EncodedChunk
+        from git_lepton.format.coding.encoded import EncodedChunk
 
         if chunk.base is not None and not self._await(chunk.base):
             return
@@ -177,7 +177,7 @@ class Fetcher:
 
     def _add(self, chunk: EncodedChunk) -> None:
         """Where its base lies so deep here that the delta may not be kept as it is, it is kept without a base."""
-        from git_lepton.format.coding.codec import RELEASED
+        from git_lepton.format.coding.encoded import RELEASED
 
         try:
             self._store.add(chunk)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAILER_BYTES, end_record
 
 if TYPE_CHECKING:
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.transfer.bodies import Buffer
 
 LEAST_BYTES = 1024 * 1024

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from git_lepton.format.coding.codec import EncodedChunk
+    from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.format.identifiers import ChunkId, ObjectId
     from git_lepton.format.manifest import Manifest
     from git_lepton.format.pointer import Pointer

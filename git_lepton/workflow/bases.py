@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from git_lepton.format.coding.codec import Base
+from git_lepton.format.coding.encoded import Base
 from git_lepton.format.elements import element_of
 from git_lepton.format.pointer import claims_to_be_pointer, parse_pointer
 from git_lepton.workflow.base_chain import StartAnew, link_for

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from git_lepton.format.chunking import Piece, Source
-    from git_lepton.format.coding.codec import Base, EncodedChunk
+    from git_lepton.format.coding.encoded import Base, EncodedChunk
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.format.manifest import Manifest, ManifestEntry
     from git_lepton.store.chunk_store import WritableChunkStore

@@ -210,7 +210,8 @@ def _take_from_earlier(store: LocalStore, remote: RemoteStore, earlier: Path, po
     """Put what the new file needs and its earlier version has into the store, chunks and bases of chunks: cuts depend on content
     alone."""
     from git_lepton.format.chunking import pieces
-    from git_lepton.format.coding.codec import RAW, encode
+    from git_lepton.format.coding.codec import encode
+    from git_lepton.format.coding.encoded import RAW
     from git_lepton.format.identifiers import ChunkId
 
     if not earlier.is_file() or earlier.stat().st_size <= _BLOCK:

@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_lepton.errors import CorruptData, WeightsMissing
-from git_lepton.format.coding.codec import UnknownCodec
+from git_lepton.format.coding.encoded import UnknownCodec
 from git_lepton.format.layout import regions
 
 if TYPE_CHECKING:

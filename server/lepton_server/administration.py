@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from git_lepton.errors import NetworkTrouble, WrongUse
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from lepton_server import accounts, grants, last_runs, moving, repositories, tenants, tokens
 from lepton_server.database import Database, is_disk_trouble
 from lepton_server.disk_store import DiskStore

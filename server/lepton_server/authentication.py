@@ -101,7 +101,7 @@ def _optional(request: Request, services: ServicesDep) -> Caller | None:
 OptionalCaller = Annotated[Caller | None, Depends(_optional)]
 
 
-def _required(caller: OptionalCaller) -> Caller:
+async def _required(caller: OptionalCaller) -> Caller:
     if caller is None:
         raise unauthenticated()
     return caller

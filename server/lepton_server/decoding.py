@@ -14,7 +14,8 @@ from contextlib import contextmanager
 import xxhash
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import EncodedChunk, decode
+from git_lepton.format.coding.codec import decode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_DEPTH
 from lepton_server.base_cache import BaseCache, Decoded

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, bindparam, delete, func, insert, select, update
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from lepton_server import audit
 from lepton_server.accounts import WELL_FORMED, Caller, ensure_account
 from lepton_server.accounts import find as find_account

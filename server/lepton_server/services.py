@@ -47,7 +47,7 @@ def _signer(settings: ServerSettings, database: Database) -> Signer:
     return Signer.of_database(database) if database.is_shared else Signer.of_file(settings.secret_file)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:
     found: Services = request.app.state.services
     return found
 

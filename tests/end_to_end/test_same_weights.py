@@ -11,7 +11,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore

@@ -300,6 +300,12 @@ def test_what_it_loads_before_something_must_travel() -> None:
     assert done.stdout == "[]\n"
 
 
+def test_sending_weights_loads_nothing_that_codes_them() -> None:
+    code = "import sys, git_lepton.entry.hosted_push, git_lepton.store.compaction; print('numpy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="sends SIGINT to a group")
 def test_interrupt_ends_it_without_a_trace(work: GitSandbox, server: GitHttpServer) -> None:
     helper = subprocess.Popen(

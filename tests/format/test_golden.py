@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import xxhash
 
-from git_lepton.format.coding.codec import RELEASED, EncodedChunk, decode
+from git_lepton.format.coding.codec import decode
+from git_lepton.format.coding.encoded import RELEASED, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import parse_manifest
 from git_lepton.format.pack import (

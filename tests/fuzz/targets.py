@@ -19,7 +19,8 @@ import xxhash
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.chunking import pieces
-from git_lepton.format.coding.codec import RELEASED, Base, EncodedChunk, decode, element_of_chunk, encode
+from git_lepton.format.coding.codec import decode, element_of_chunk, encode
+from git_lepton.format.coding.encoded import RELEASED, Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.layout import MAX_PIECE_BYTES
 from git_lepton.format.manifest import parse_manifest

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.chunking import pieces
-from git_lepton.format.coding.codec import RELEASED, Base, decode, encode
+from git_lepton.format.coding.codec import decode, encode
+from git_lepton.format.coding.encoded import RELEASED, Base
 from git_lepton.format.elements import ELEMENTS, FIELDS
 from git_lepton.format.identifiers import ChunkId
 from tests.format.sources import Dribble, noise

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_lepton.errors import CorruptData, LeptonError
-from git_lepton.format.coding.codec import RELEASED, EncodedChunk, decode, encode
+from git_lepton.format.coding.codec import decode, encode
+from git_lepton.format.coding.encoded import RELEASED, EncodedChunk
 from git_lepton.format.coding.planes import decode_planes
 from git_lepton.format.elements import ELEMENTS
 from git_lepton.format.identifiers import ChunkId

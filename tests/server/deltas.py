@@ -8,7 +8,8 @@ from itertools import pairwise
 import httpx
 import numpy
 
-from git_lepton.format.coding.codec import Base, EncodedChunk, decode, encode
+from git_lepton.format.coding.codec import decode, encode
+from git_lepton.format.coding.encoded import Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from tests.server.weights_client import Weights, WeightsClient
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from tests.server.weights_client import WeightsClient
 from tests.support.running_server import RunningServer
 

@@ -19,7 +19,8 @@ import xxhash
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId, PackId
 from git_lepton.format.manifest import BadManifest, check_manifest, parse_manifest
 from git_lepton.wire.messages import PackOffer

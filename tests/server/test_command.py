@@ -14,7 +14,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.wire.protocol import API
 from lepton_server.folder_lock import only_one
 from lepton_server.places import open_database

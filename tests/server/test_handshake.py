@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.wire.messages import Capabilities, ErrorReply, from_json
 from git_lepton.wire.protocol import API, CAPABILITIES
 from tests.support.running_server import RunningServer

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.pack import MAX_PACK_BYTES
 from tests.server.weights_client import Pack, Weights, WeightsClient, make_pack, weights

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.manifest import Manifest, ManifestEntry, parse_manifest
 from tests.server.conftest import BOTH_DATABASES
 from tests.server.weights_client import WeightsClient, make_pack, weights

@@ -10,7 +10,8 @@ from typing import Any
 
 import httpx
 
-from git_lepton.format.coding.codec import RELEASED, EncodedChunk, decode, encode
+from git_lepton.format.coding.codec import decode, encode
+from git_lepton.format.coding.encoded import RELEASED, EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId, PackId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pack import PACK_HEAD, end_record

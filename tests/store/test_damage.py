@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import Base, EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD
 from git_lepton.store.chunk_store import BaseRefused

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from git_lepton.format.coding.codec import RELEASED, Base, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import RELEASED, Base
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore

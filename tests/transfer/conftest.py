@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.connection import Connection

@@ -7,7 +7,8 @@ import re
 import threading
 from hashlib import sha256
 
-from git_lepton.format.coding.codec import RELEASED, EncodedChunk, decode
+from git_lepton.format.coding.codec import decode
+from git_lepton.format.coding.encoded import RELEASED, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import TRAILER_BYTES, Record, index_bytes, parse_end

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_DEPTH
 from git_lepton.store.chunk_store import ChunkMissing

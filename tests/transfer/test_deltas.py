@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from git_lepton.format.coding.codec import EncodedChunk
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import download

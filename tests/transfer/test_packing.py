@@ -6,7 +6,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.pack import MAX_PACK_BYTES, TRAILER_BYTES, index_bytes, parse_end
 from git_lepton.transfer.packing import FIRST_BYTES, LEAST_BYTES, PackSizes, fill_packs, make_pack
 from tests.transfer.weights import MIB, RAW, noise

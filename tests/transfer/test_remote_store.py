@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.git.repository import GitRepository

@@ -8,7 +8,8 @@ from hashlib import sha256
 
 import xxhash
 
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pointer import Pointer

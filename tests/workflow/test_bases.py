@@ -10,7 +10,7 @@ import numpy
 import pytest
 
 from git_lepton.format.chunking import Piece
-from git_lepton.format.coding.codec import RELEASED, Base, EncodedChunk
+from git_lepton.format.coding.encoded import RELEASED, Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.chunk_store import BaseRefused

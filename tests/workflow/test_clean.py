@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from git_lepton.errors import LeptonError
-from git_lepton.format.coding.codec import RELEASED, EncodedChunk
+from git_lepton.format.coding.encoded import RELEASED, EncodedChunk
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import BadPointer, Pointer, UnknownPointerVersion, parse_pointer
 from git_lepton.store.chunk_store import StoreFull
@@ -162,7 +162,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
         import resource
         import numpy
         from pathlib import Path
-        from git_lepton.format.coding.codec import RELEASED
+        from git_lepton.format.coding.encoded import RELEASED
         from git_lepton.format.pointer import parse_pointer
         from git_lepton.store.local_store import LocalStore
         from git_lepton.workflow.clean import clean

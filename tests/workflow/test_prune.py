@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.git.configuration import configure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pointer import Pointer, parse_pointer

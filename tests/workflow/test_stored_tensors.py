@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore

@@ -7,61 +7,38 @@ safe and lets other threads run while it works.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import xxhash
 
-from git_lepton.errors import CorruptData, WrongUse
+from git_lepton.errors import CorruptData
 from git_lepton.format.coding.column_layout import element_of_layout
 from git_lepton.format.coding.columns import decode_columns, encode_columns
 from git_lepton.format.coding.difference import decode_difference, element_of_difference, encode_difference
+from git_lepton.format.coding.encoded import (
+    COLUMNS,
+    DIFFERENCE,
+    PLANES,
+    RAW,
+    RELEASED,
+    ZSTD,
+    Base,
+    EncodedChunk,
+    UnknownCodec,
+    WrongChunk,
+)
 from git_lepton.format.coding.frames import Writer, read_frame, smaller_writer, write_frame
 from git_lepton.format.coding.memory import reuse_freed_memory
 from git_lepton.format.coding.planes import decode_planes, encode_planes
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.manifest import MAX_CHUNK_BYTES
-from git_lepton.format.pack import MAX_DEPTH, Kind, Record
+from git_lepton.format.pack import MAX_DEPTH
 
 MAX_OVERHEAD = 64  # a payload is at most that much longer than the raw bytes
 _SAMPLES, _SAMPLE_BYTES = 4, 16 * 1024  # coded alone, to guess what all of a chunk would take
 _CLEARLY = 0.75
 # The first byte of a payload of planes, and a dtype of which such planes are made.
 _PLANES_OF = {b"\x02": "I16", b"\x82": "BF16", b"\x04": "I32", b"\x84": "F32", b"\x08": "I64", b"\x88": "F64"}
-
-
-class WrongChunk(CorruptData):
-    """A payload does not give the chunk that it should."""
-
-
-class UnknownCodec(WrongUse):
-    """A chunk is coded by a codec that this program does not know."""
-
-
-@dataclass(frozen=True, slots=True)
-class EncodedChunk:
-    """A chunk as a store keeps it. Lengths are in bytes; `checksum` is the XXH3 of the payload."""
-
-    name: ChunkId
-    codec: int
-    depth: int
-    base: ChunkId | None
-    raw_length: int
-    payload: bytes | memoryview
-    checksum: int
-
-    def record(self) -> Record:
-        """The header that goes before the payload in a pack."""
-        return Record(Kind.CHUNK, self.codec, self.depth, len(self.payload), self.raw_length, self.name, self.base, self.checksum)
-
-
-class Base(NamedTuple):
-    """A chunk to code against: its name, how many bases lie below it, its raw bytes and their dtype."""
-
-    name: ChunkId
-    depth: int
-    data: bytes | bytearray | memoryview
-    element: str
 
 
 class Codec(NamedTuple):
@@ -81,14 +58,12 @@ def _encode_zstd(data: memoryview, element: str) -> bytes:
     return write_frame(data, smaller_writer(data) if element else Writer.REPEATS)
 
 
-RAW, ZSTD, PLANES, DIFFERENCE, COLUMNS = 0, 1, 2, 3, 4
 CODECS: Mapping[int, Codec] = {
     RAW: Codec("raw", lambda data, _element: data, lambda payload, _length: bytes(payload)),
     ZSTD: Codec("zstd", _encode_zstd, read_frame),
     PLANES: Codec("planes", encode_planes, decode_planes),
     COLUMNS: Codec("columns", encode_columns, decode_columns),
 }
-RELEASED: frozenset[int] = frozenset([*CODECS, DIFFERENCE])
 
 reuse_freed_memory()
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import xxhash
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import EncodedChunk
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAILER_BYTES, end_record
 from lepton_server.decoding import Decoder

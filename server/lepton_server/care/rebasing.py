@@ -15,7 +15,8 @@ from itertools import islice
 from sqlalchemy import Connection, select
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import Base, EncodedChunk, element_of_chunk, encode
+from git_lepton.format.coding.codec import element_of_chunk, encode
+from git_lepton.format.coding.encoded import Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_DEPTH
 from lepton_server import chains, names

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, fields, replace
 from sqlalchemy import Connection, func, select
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import EncodedChunk
+from git_lepton.format.coding.encoded import EncodedChunk
 from lepton_server import names
 from lepton_server.care import dead_chunks, leftovers, pack_choice, rebasing
 from lepton_server.care.dead_chunks import Scope, Space

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import select, update
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.codec import EncodedChunk, encode
+from git_lepton.format.coding.codec import encode
+from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from lepton_server import names
 from lepton_server.backup.archive import Archive

@@ -1,4 +1,8 @@
-"""What routes depend on: the repository of a path, if the caller may do there what the route is for; bodies up to a limit."""
+"""What routes depend on: the repository of a path, if the caller may do there what the route is for; bodies up to a limit.
+
+What waits for nothing is `async`: it then runs where it is asked for. Everything else gets a thread for each step of each request,
+and going there and back takes longer than most of these steps.
+"""
 
 from __future__ import annotations
 
@@ -131,7 +135,7 @@ def limited_body(most: Callable[[ServicesDep], int]) -> Callable[..., AsyncItera
 def names_body(most: int = MAX_DIGESTS) -> Any:
     """A dependency that reads a list of at most so many names of content."""
 
-    def names(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> list[bytes]:
+    async def names(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> list[bytes]:
         try:
             found = split_digests(body)
         except ValueError as error:
@@ -146,7 +150,7 @@ def names_body(most: int = MAX_DIGESTS) -> Any:
 def digests_body() -> Any:
     """The same where all names together are the largest thing in memory: as they came, one after the other."""
 
-    def digests(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> bytes:
+    async def digests(body: Annotated[bytes, Depends(limited_body(lambda _: MAX_DIGESTS * DIGEST_BYTES))]) -> bytes:
         if len(body) % DIGEST_BYTES:
             raise Refusal("bad_request", f"A list of names has a multiple of {DIGEST_BYTES} bytes.")
         return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from git_lepton import __version__
-from git_lepton.format.coding.codec import RELEASED
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.wire.messages import Capabilities
 from git_lepton.wire.protocol import CAPABILITIES, PROTOCOL_VERSION
 from lepton_server.services import ServicesDep

@@ -68,7 +68,7 @@ def _session(session: str, repository: WritableRepository, caller: RequiredCalle
 SessionState = Annotated[str, Depends(_session)]
 
 
-def _open_session(session: str, state: SessionState) -> str:
+async def _open_session(session: str, state: SessionState) -> str:
     if state != "open":
         raise uploads.session_gone()
     return session

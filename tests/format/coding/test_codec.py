@@ -9,8 +9,8 @@ import xxhash
 import zstandard
 
 from git_lepton.errors import CorruptData, WrongUse
-from git_lepton.format.coding.codec import (
-    CODECS,
+from git_lepton.format.coding.codec import CODECS, decode, encode
+from git_lepton.format.coding.encoded import (
     COLUMNS,
     DIFFERENCE,
     PLANES,
@@ -20,8 +20,6 @@ from git_lepton.format.coding.codec import (
     EncodedChunk,
     UnknownCodec,
     WrongChunk,
-    decode,
-    encode,
 )
 from git_lepton.format.elements import ELEMENTS
 from git_lepton.format.identifiers import ChunkId

@@ -10,8 +10,9 @@ import numpy
 import xxhash
 import zstandard
 
-from git_lepton.format.coding.codec import ZSTD, Base, EncodedChunk, decode, encode
+from git_lepton.format.coding.codec import decode, encode
 from git_lepton.format.coding.difference_numbers import CONVERSIONS
+from git_lepton.format.coding.encoded import ZSTD, Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pack import PACK_HEAD, end_record
