@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.support import s3_servers
+from tests.support import forked_servers, running_server, s3_servers
 from tests.support.backends import Backends
 
 settings.register_profile("default", deadline=None, derandomize=True, max_examples=60)
@@ -20,6 +20,7 @@ settings.load_profile(os.environ.get("GIT_LEPTON_HYPOTHESIS_PROFILE", "default")
 
 def pytest_configure(config: pytest.Config) -> None:
     """Ceph, where there is one to start, is shared by all test processes: several that start at once are in each other's way."""
+    running_server.FORKED = forked_servers.POSSIBLE
     is_one_of_many = hasattr(config, "workerinput")
     if s3_servers.CEPH and not is_one_of_many and not config.option.collectonly:
         ceph = ExitStack()

@@ -9,10 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple, Protocol
 
-import numpy
-
 from git_lepton.format.coding.memory import reuse_freed_memory
-from git_lepton.format.content_cuts import MAX_BYTES, Cutter
+from git_lepton.format.content_cuts import MAX_BYTES, MIN_BYTES, Cutter
 from git_lepton.format.layout import Region, regions
 
 _BUFFER_BYTES = 4 * MAX_BYTES
@@ -44,13 +42,18 @@ def pieces(source: Source) -> Iterator[Piece]:
     """The pieces of a file, in order; together they are all of its bytes. Never more memory than header and a few pieces."""
     reader = _Reader(source)
     for region in regions(reader):
-        yield from (_by_size if region.piece else _by_content)(reader, region)
+        if region.piece:
+            yield from _by_size(reader, region, region.piece)
+        elif region.length < MIN_BYTES:  # too short for a cut
+            yield from _by_size(reader, region, region.length)
+        else:
+            yield from _by_content(reader, region)
 
 
-def _by_size(reader: _Reader, region: Region) -> Iterator[Piece]:
+def _by_size(reader: _Reader, region: Region, size: int) -> Iterator[Piece]:
     offset = 0
     while offset < region.length:
-        data = numpy.empty(min(region.length - offset, region.piece), numpy.uint8).data
+        data = _room(min(region.length - offset, size))
         got = reader.fill(data)
         if got:
             yield Piece(data[:got], region, offset)
@@ -59,7 +62,18 @@ def _by_size(reader: _Reader, region: Region) -> Iterator[Piece]:
         offset += got
 
 
+def _room(size: int) -> memoryview:
+    """Memory for so many bytes; clearing much of it first would take longer than loading numpy, which does not."""
+    if size < MIN_BYTES:
+        return memoryview(bytearray(size))
+    import numpy
+
+    return numpy.empty(size, numpy.uint8).data
+
+
 def _by_content(reader: _Reader, region: Region) -> Iterator[Piece]:
+    import numpy
+
     cutter = Cutter()
     left, offset = region.length, 0
     rest = numpy.empty(0, numpy.uint8)

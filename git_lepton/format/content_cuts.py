@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy
-
 if TYPE_CHECKING:
+    import numpy
     from numpy.typing import NDArray
 
 MIN_BYTES = 64 * 1024
 MAX_BYTES = 1024 * 1024
 WINDOW_BYTES = 8
-MULTIPLIER = numpy.uint64(0xD6E8FEB86659FD93)
-THRESHOLD = numpy.uint64(2**64 - 2**47)  # one window in 131,072 reaches it
+MULTIPLIER = 0xD6E8FEB86659FD93
+THRESHOLD = 2**64 - 2**47  # one window in 131,072 reaches it
 _BLOCK_BYTES = 128 * 1024  # searched at a time, so that it stays in the processor's cache
 
 
@@ -21,6 +20,9 @@ class Cutter:
     """Finds cuts, one thread at a time: it has scratch memory."""
 
     def __init__(self) -> None:
+        import numpy  # most files have no region that is long enough for a cut
+
+        self._multiplier, self._threshold = numpy.uint64(MULTIPLIER), numpy.uint64(THRESHOLD)
         self._hashes = numpy.empty(_BLOCK_BYTES // WINDOW_BYTES, numpy.uint64)
         self._hits = numpy.empty(_BLOCK_BYTES // WINDOW_BYTES, numpy.bool_)
 
@@ -35,12 +37,14 @@ class Cutter:
 
     def _first_window(self, data: NDArray[numpy.uint8]) -> int | None:
         """Where the first window begins that ends a chunk. Windows begin at every byte: those of each phase are one array."""
+        import numpy
+
         found = None
         for phase in range(min(WINDOW_BYTES, len(data) - WINDOW_BYTES + 1)):
             count = (len(data) - phase) // WINDOW_BYTES
             windows = data[phase : phase + count * WINDOW_BYTES].view("<u8")
             hashes, hits = self._hashes[:count], self._hits[:count]
-            numpy.greater_equal(numpy.multiply(windows, MULTIPLIER, out=hashes), THRESHOLD, out=hits)
+            numpy.greater_equal(numpy.multiply(windows, self._multiplier, out=hashes), self._threshold, out=hits)
             first = int(hits.argmax())
             if hits[first]:
                 position = first * WINDOW_BYTES + phase

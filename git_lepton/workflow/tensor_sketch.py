@@ -3,17 +3,18 @@
 A sketch holds the elements at evenly spaced positions as ordered integers: of a float its sign, exponent and first mantissa
 bits, so that near values are near integers. Two pieces are related when they lie nearer to each other, position by position, than
 they would if one of them were shuffled.
+
+Whoever keeps a file loads this; numpy only who has a piece that is new.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import numpy
-
 from git_lepton.format.elements import element_of
 
 if TYPE_CHECKING:
+    import numpy
     from numpy.typing import NDArray
 
     Sketch = NDArray[numpy.int64]
@@ -39,6 +40,8 @@ def elements_in(data: Bytes, element: str) -> int:
 
 def sketch(data: Bytes, element: str, count: int) -> Sketch:
     """The sketch of the first `count` elements of a piece, which has at least as many."""
+    import numpy
+
     words = numpy.frombuffer(data, _word(element), count)
     positions = numpy.arange(min(count, ELEMENTS)) * count // min(count, ELEMENTS) if count else numpy.arange(0)
     return _ordered(words[positions], element)
@@ -46,11 +49,15 @@ def sketch(data: Bytes, element: str, count: int) -> Sketch:
 
 def distance(one: Sketch, other: Sketch) -> float:
     """About how many bits the difference of two elements takes."""
+    import numpy
+
     return float(numpy.log2(1.0 + numpy.abs(one - other)).mean()) if len(one) else 0.0
 
 
 def are_related(one: Sketch, other: Sketch, *, surely: bool = False) -> bool:
     """Whether two pieces are versions of each other; `surely`: nothing else, no name and no place, says so."""
+    import numpy
+
     near = distance(one, other)
     chance = distance(one, numpy.roll(other, max(1, len(other) // 3)))
     if surely:
@@ -73,6 +80,8 @@ def _word(element: str) -> str:
 
 
 def _ordered(words: NDArray[numpy.generic], element: str) -> Sketch:
+    import numpy
+
     if element not in _FLOATS:
         return words.astype(numpy.uint64).view(numpy.int64) >> (32 if words.dtype.itemsize == 8 else 0)
     with numpy.errstate(over="ignore", invalid="ignore"):

@@ -13,7 +13,7 @@ from tests.format.sources import Dribble, noise
 
 def is_cut(window: bytes) -> bool:
     """The rule of the specification, one window at a time."""
-    return int.from_bytes(window, "little") * int(MULTIPLIER) % 2**64 >= int(THRESHOLD)
+    return int.from_bytes(window, "little") * MULTIPLIER % 2**64 >= THRESHOLD
 
 
 def a_cut() -> bytes:

@@ -6,20 +6,25 @@ import os
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 from sqlalchemy import Connection
 
 from lepton_server import administration
 from lepton_server.places import open_database, open_store
 from lepton_server.settings import ServerSettings
+from tests.support import forked_servers
 from tests.support.backends import Place
+from tests.support.forked_servers import ForkedServer
 
+FORKED = False
+"""Whether servers are forked off a process that has loaded the program. Tests, which start hundreds, say yes; benchmarks do not."""
 _LISTENING = "listening on "
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -91,10 +96,15 @@ class RunningServer:
 
     def run(self, *arguments: str) -> str:
         """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""
-        command = [*_PROGRAM, *arguments, "--data", str(self.data), *self.place.options]
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=self._environment)
-        assert done.returncode == 0, done.stderr
-        return done.stdout.rstrip("\n")
+        with tempfile.TemporaryFile() as trouble:
+            done = self._program([*arguments, "--data", str(self.data), *self.place.options], trouble)
+            assert done.stdout is not None
+            with done.stdout as stdout:
+                said = stdout.read().decode()
+            code = done.wait()
+            trouble.seek(0)
+            assert code == 0, trouble.read().decode()
+        return said.rstrip("\n")
 
     def stop(self) -> int:
         """End it as an operator does; its exit code."""
@@ -123,17 +133,25 @@ class RunningServer:
         self._output.close()
 
     def _start(self, port: str) -> None:
-        command = [*_PROGRAM, "serve", "--data", str(self.data), "--port", port, *self.place.options, *self._options]
+        arguments = ["serve", "--data", str(self.data), "--port", port, *self.place.options, *self._options]
         self._output = self.log.open("ab")
-        self._process = subprocess.Popen(
-            command,
+        self._process = self._program(arguments, self._output, self._prepare)
+        self.url = self._wait_until_ready()
+
+    def _program(
+        self, arguments: Sequence[str], stderr: IO[bytes], prepare: Callable[[], None] | None = None
+    ) -> subprocess.Popen[bytes] | ForkedServer:
+        shares = "--workers" in arguments  # what workers share has to be said before the program is loaded
+        if FORKED and not shares and prepare is None:
+            return forked_servers.start(arguments, self._environment, stderr)
+        return subprocess.Popen(
+            [*_PROGRAM, *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
-            stderr=self._output,
+            stderr=stderr,
             env=self._environment,
-            preexec_fn=self._prepare,
+            preexec_fn=prepare,
         )
-        self.url = self._wait_until_ready()
 
     def _wait_until_ready(self) -> str:
         lines: queue.Queue[bytes] = queue.Queue()
