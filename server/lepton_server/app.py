@@ -37,18 +37,15 @@ from lepton_server.routes import (
 from lepton_server.services import Services, open_services
 from lepton_server.settings import ServerSettings
 
+_BULK = (transfers, tickets, uploads, downloads, objects)  # first, since routes are tried in this order
 _PEOPLE = (accounts, organisations, tokens, grants, audit)
 _PARTS = (
+    *_BULK,
     capabilities,
     watching,
     *_PEOPLE,
     repositories,
-    objects,
     tombstones,
-    uploads,
-    tickets,
-    downloads,
-    transfers,
     rules,
     locks,
     shares,

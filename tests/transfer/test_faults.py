@@ -53,7 +53,7 @@ def test_a_fetch_whose_connections_are_cut_goes_on_where_it_stopped(
     cuts = [range_fault(served, cut_answer_after=after, times=3) for after in (3 * MIB, 500)]
     with FaultyProxy(served.url, cuts) as proxy:
         download(there, served.connect(proxy.url), [pointer], progress)
-        assert proxy.received < 20 * MIB + 6 * MIB + 100_000  # at most the chunk at hand travels twice
+        assert proxy.received < 20 * MIB + 6 * MIB + 2 * MIB  # at most the chunk at hand travels twice; and what lay in buffers
     assert holds(there, pointer)
     assert progress.done == progress.total
 
