@@ -27,7 +27,14 @@ class BadDatabaseUrl(WrongUse):
 def sqlite_engine(file: Path) -> Engine:
     """Connections to one file."""
     options = {"timeout": _LOCK_SECONDS}
-    engine = create_engine(f"sqlite:///{file}", pool_size=32, max_overflow=32, hide_parameters=True, connect_args=options)
+    engine = create_engine(
+        f"sqlite:///{file}",
+        pool_size=32,
+        max_overflow=32,
+        pool_use_lifo=True,  # the connection that was used last has the pages that are in use
+        hide_parameters=True,
+        connect_args=options,
+    )
 
     @event.listens_for(engine, "connect")
     def _connected(raw: Any, _record: Any) -> None:
@@ -49,6 +56,7 @@ def postgresql_engine(url: str) -> Engine:
         _postgresql_url(url),
         pool_size=_CONNECTIONS,
         max_overflow=4,
+        pool_use_lifo=True,
         pool_pre_ping=True,
         pool_timeout=30,
         hide_parameters=True,  # errors are logged, and what people send is not for logs

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Connection, LargeBinary, Select, Subquery, bi
 
 from git_lepton.wire.protocol import DIGEST_BYTES
 
-MOST_NAMES = 32_768  # in one statement
+MOST_NAMES = 65_536  # in one statement: each goes once through all of a large repository's index
 _FEW = 500
 _NAME = numpy.dtype([("head", ">u8"), ("rest", "V24")])
 _NUMBERED = {

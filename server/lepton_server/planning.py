@@ -67,17 +67,27 @@ class PlanDraft:
         order, ordered = sorted_names(window)
         rows = names.located(self._connection, self._tenant, ordered, condition)
         self._describe({row[1] for row in rows} - self._packs.keys())
-        entries: list[tuple[str, bytes | None] | None] = [None] * len(order)
+        texts: list[str] = [""] * len(order)
+        bases: dict[int, bytes] = {}
         index = self._packs
         for n, pack, offset, stored, raw, codec, depth, base, checksum in rows:
             if pack in index:
-                text = f"[{index[pack]},{offset},{stored},{raw},{codec},{depth},{checksum & _ALL_BITS},"
-                entries[order[n]] = text, base
+                place = order[n]
+                texts[place] = f"[{index[pack]},{offset},{stored},{raw},{codec},{depth},{checksum & _ALL_BITS},"
+                if base is not None:
+                    bases[place] = base
+        absent = [at for at, text in enumerate(texts) if not text] if "" in texts else []
+        self._keep(texts, bases, absent)
+        return absent
+
+    def _keep(self, texts: list[str], bases: dict[int, bytes], absent: list[int]) -> None:
+        """Add a window's entries, but those that are absent, to what the plan has."""
         before = len(self._texts)
-        there = [entry for entry in entries if entry is not None]
-        self._texts += [text for text, _ in there]
-        self._bases.update((before + at, base) for at, (_, base) in enumerate(there) if base is not None)
-        return [at for at, entry in enumerate(entries) if entry is None] if len(there) < len(entries) else []
+        if absent:
+            there = [at for at, text in enumerate(texts) if text]
+            texts, bases = [texts[at] for at in there], {new: bases[at] for new, at in enumerate(there) if at in bases}
+        self._texts += texts
+        self._bases.update((before + at, base) for at, base in bases.items())
 
     def _describe(self, new: Collection[int]) -> None:
         """Give those of these packs that are verified a place in the plan's list."""

@@ -48,9 +48,10 @@ class Place:
 
 
 class Backends:
-    """Makes places. `close` ends what was started for them."""
+    """Makes places. `close` ends what was started for them. `postgres_memory` is what PostgreSQL keeps tables in."""
 
-    def __init__(self) -> None:
+    def __init__(self, postgres_memory: str = "64MB") -> None:
+        self._postgres_memory = postgres_memory
         self._running = ExitStack()
         self._postgres: Postgres | None = None
         self._s3: dict[str, S3Server] = {}
@@ -70,7 +71,7 @@ class Backends:
     def postgres(self) -> Postgres:
         """The one that all places of this process are on."""
         if self._postgres is None:
-            self._postgres = self._running.enter_context(Postgres())
+            self._postgres = self._running.enter_context(Postgres(self._postgres_memory))
         return self._postgres
 
     def _server(self, kind: str) -> S3Server:

