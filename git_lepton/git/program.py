@@ -131,7 +131,9 @@ class GitProgram:
                 stderr=stderr,
             )
         except (FileNotFoundError, NotADirectoryError) as error:
-            if self.folder is not None and not os.path.isdir(self.folder):  # noqa: PTH112 - pathlib costs the filter's start
+            from pathlib import Path
+
+            if self.folder is not None and not Path(self.folder).is_dir():
                 raise WrongUse(f"there is no folder {self.folder}") from error
             raise GitMissing("git is not on PATH", "Install git 2.27 or later, or put its folder on PATH.") from error
 

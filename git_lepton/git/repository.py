@@ -92,7 +92,7 @@ class GitRepository(GitProgram):
             if len(lines) < 2:
                 if "not a git repository" not in stderr:  # for example one that belongs to somebody else
                     raise GitFailed(("rev-parse",), status, stderr)
-                where = self.folder or os.getcwd()  # noqa: PTH109
+                where = self.folder or Path.cwd()
                 raise NotARepository(f"{where} is not in a git repository", "Go to a repository, or make one with `git init`.")
             here = Path(self.folder or "")
             common = Path(os.path.abspath(here / lines[1]))  # noqa: PTH100 - resolve() would follow links
@@ -101,7 +101,7 @@ class GitRepository(GitProgram):
 
     def git_path(self, name: str) -> Path:
         """Where git keeps a file of this repository ("hooks", "info/attributes", "index"), by git's own rules."""
-        return Path(os.path.abspath(Path(self.folder or "") / self.text("rev-parse", "--git-path", name)))  # noqa: PTH100
+        return Path(os.path.abspath(Path(self.folder or "") / self.text("rev-parse", "--git-path", name)))  # noqa: PTH100 - as above
 
     # configuration
 

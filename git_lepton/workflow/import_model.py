@@ -122,10 +122,10 @@ def _plain(name: str) -> str:
 
 
 def _inside(top: Path, folder: Path) -> str:
-    path = os.path.relpath(os.path.realpath(folder), os.path.realpath(top)).replace(os.sep, "/")
-    if path == "." or path.startswith("../") or path == ".." or os.path.isabs(path):  # noqa: PTH117
+    place, root = folder.resolve(), top.resolve()
+    if root not in place.parents:
         raise WrongUse(f"{folder} is not a folder inside this repository's work tree", "For example: --to models/base")
-    return path
+    return place.relative_to(root).as_posix()
 
 
 def _files(source: Path, done: Imported) -> Iterator[tuple[str, Path]]:

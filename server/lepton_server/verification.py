@@ -127,7 +127,7 @@ class Verification:
         if waiting.keys() - self._arrived:
             self._last_arrival = now
         self._arrived = set(waiting)
-        return max(0.0, self._last_arrival + _LULL_SECONDS - now) if sum(waiting.values()) < _BACKLOG_BYTES else 0.0
+        return max(0.0, _LULL_SECONDS - (now - self._last_arrival)) if sum(waiting.values()) < _BACKLOG_BYTES else 0.0
 
     def _patience(self, first: tuple[ReceivedPack, bool]) -> float:
         """How long to wait for the packs before this one."""

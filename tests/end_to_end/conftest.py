@@ -12,11 +12,9 @@ from tests.support.backends import Backends, Place, chosen
 from tests.support.running_server import RunningServer
 
 HERE = pytest.mark.parametrize("backend", chosen()[:1], indirect=True, scope="module")
-"""For tests in which what a server keeps its data in has no part: once is enough."""
-TEAM = pytest.mark.parametrize("backend", chosen()[-1:], indirect=True, scope="module")
-"""For tests of what teams do together, and of the care for what they have: with the realest storage that there is."""
+"""For tests in which no server has a part: once is enough."""
 EMBEDDED_AND_TEAM = pytest.mark.parametrize("backend", dict.fromkeys([chosen()[0], chosen()[-1]]), indirect=True, scope="module")
-"""For what both kinds of database have to stand: that much goes on at once."""
+"""For tests of what versions and their care cost: on an embedded server, and on a team's with the realest storage that there is."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
-from tests.end_to_end.conftest import HERE
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 from tests.workflow.versions import all_tuned, bf16, chunks_of, model
 
-pytestmark = HERE
+pytestmark = EMBEDDED_AND_TEAM
 
 NAME = "model.safetensors"
 FIRST = model(layers=3, rows=512)

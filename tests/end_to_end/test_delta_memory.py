@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.end_to_end.conftest import HERE
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.test_deltas import received
 from tests.end_to_end.test_large import dense_model, large, peak, server_peak
 from tests.end_to_end.world import World
 
-pytestmark = HERE
+pytestmark = EMBEDDED_AND_TEAM
 
 LIMIT_MIB = 800
 _BLOCK = 16 << 20  # values

@@ -13,11 +13,11 @@ from sqlalchemy import Select, func, select
 
 from lepton_server.places import open_database
 from lepton_server.tables import chunk_links, encodings, packs, repositories
-from tests.end_to_end.conftest import HERE
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 from tests.support import fine_tuned
 
-pytestmark = HERE
+pytestmark = EMBEDDED_AND_TEAM
 
 NAME = "m.safetensors"
 SOLO = 1_300_000  # bytes that a version takes at least by itself (2 MiB as a file)

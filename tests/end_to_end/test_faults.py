@@ -47,7 +47,6 @@ def test_rotten_weights_come_back_from_the_server(world: World, url: str, limit:
     assert (place / NAME).read_bytes() == DATA
 
 
-@HERE
 def test_rotten_weights_come_back_by_adding_the_file_again(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.commit(place, NAME, model(77, rows=512))  # unknown to the server, which else would not ask for it

@@ -15,7 +15,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import HERE
 from tests.end_to_end.test_large import LARGE, dense_model
 from tests.end_to_end.world import World
 from tests.support.backends import Backends
@@ -92,7 +91,6 @@ def unlock(folder: Path) -> None:
     (folder / ".git/index.lock").unlink(missing_ok=True)
 
 
-@HERE
 def test_add(world: World, place: Path) -> None:
     packs = place / ".git/lepton/packs"
 

@@ -58,7 +58,6 @@ def test_raw_weights_at_a_tracked_path(world: World, url: str) -> None:
     assert world.git(place, "ls-remote", "origin", "main") == before
 
 
-@HERE
 def test_a_push_whose_weights_are_gone_names_them(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.commit(place, NAME, ONE)
@@ -106,7 +105,6 @@ def foreign() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
-@HERE
 def test_a_foreign_store_in_the_tree_gets_nothing(world: World, foreign: tuple[str, list[str]]) -> None:
     address, seen = foreign
     bare = world.folder / "remote.git"
@@ -129,7 +127,6 @@ def test_a_foreign_store_in_the_tree_gets_nothing(world: World, foreign: tuple[s
     assert not any("secret-token" in request for request in seen)
 
 
-@HERE
 def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.commit(place, NAME, ONE)
@@ -138,7 +135,6 @@ def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> Non
     assert "login" in done.stderr.decode()
 
 
-@HERE
 def test_a_server_that_is_gone_leaves_pointers_and_says_so(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.commit(place, NAME, ONE)

@@ -7,13 +7,13 @@ import threading
 from lepton_server import administration
 from lepton_server.care.repacking import Repacked
 from lepton_server.settings import ServerSettings
-from tests.end_to_end.conftest import TEAM
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.test_at_once import at_once
 from tests.end_to_end.world import World
 from tests.server.deltas import trained, tuned
 from tests.support.tiny_models import safetensors
 
-pytestmark = TEAM
+pytestmark = EMBEDDED_AND_TEAM
 
 NAME = "model.safetensors"
 VERSIONS = 6

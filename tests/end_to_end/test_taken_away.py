@@ -5,10 +5,10 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
-from tests.end_to_end.conftest import TEAM
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 
-pytestmark = TEAM
+pytestmark = EMBEDDED_AND_TEAM
 
 SMALL, LARGE = "small.safetensors", "large.safetensors"
 

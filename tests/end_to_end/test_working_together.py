@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import TEAM
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 from tests.support.running_server import RunningServer
 
-pytestmark = TEAM
+pytestmark = EMBEDDED_AND_TEAM
 
 
 class Team:

@@ -123,7 +123,8 @@ def sharing_ceph() -> Iterator[None]:
         try:
             yield
         finally:
-            _shared = os.environ.pop(_SHARED)[:0]
+            del os.environ[_SHARED]
+            _shared = ""
 
 
 def _server(told: str) -> S3Server:

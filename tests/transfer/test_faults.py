@@ -50,10 +50,11 @@ def test_a_fetch_whose_connections_are_cut_goes_on_where_it_stopped(
 ) -> None:
     pointer = add_object(here, served.noise(20 * MIB))
     upload(here, served.connect(), [pointer])
-    cuts = [range_fault(served, cut_answer_after=after, times=3) for after in (3 * MIB, 500)]
+    # Not faster than anybody reads: a reset takes away what lies unread in the client's buffers, which no client could keep.
+    cuts = [range_fault(served, cut_answer_after=after, rate=10 * MIB, times=3) for after in (3 * MIB, 500)]
     with FaultyProxy(served.url, cuts) as proxy:
         download(there, served.connect(proxy.url), [pointer], progress)
-        assert proxy.received < 20 * MIB + 6 * MIB + 2 * MIB  # at most the chunk at hand travels twice; and what lay in buffers
+        assert proxy.received < 20 * MIB + 6 * MIB + 100_000  # at most the chunk at hand travels twice
     assert holds(there, pointer)
     assert progress.done == progress.total
 
