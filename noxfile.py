@@ -1,4 +1,4 @@
-"""The few commands a contributor needs: `nox -s tests`, `nox -s lint`, `nox -s types`, `nox -s benchmarks`."""
+"""The few commands a contributor needs: `nox -s tests`, `nox -s lint`, `nox -s types`, `nox -s docs`, `nox -s benchmarks`."""
 
 import nox
 
@@ -8,9 +8,11 @@ nox.options.reuse_existing_virtualenvs = True
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """The whole test suite; arguments go to pytest."""
+    """Both tiers of the tests; with arguments, which go to pytest, what they choose."""
     session.install("-e", ".[dev]")
     session.run("pytest", *session.posargs)
+    if not session.posargs:
+        session.run("pytest", "-m", "thorough")
 
 
 @nox.session
@@ -27,6 +29,13 @@ def types(session: nox.Session) -> None:
     """mypy --strict on all three packages."""
     session.install("-e", ".[dev]")
     session.run("mypy")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The pages as a site, in site/; a link that leads nowhere ends it."""
+    session.install("-e", ".[docs]")
+    session.run("mkdocs", "build", "--strict")
 
 
 @nox.session

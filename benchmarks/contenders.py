@@ -124,7 +124,7 @@ class Lepton(Contender):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.server_command = ("lepton_server.command", "serve", "--data", str(self.data), "--port", "0")
+        self.server_command = ("lepton_server.cli", "serve", "--data", str(self.data), "--port", "0")
 
     def ready(self) -> None:
         deadline = time.monotonic() + 10

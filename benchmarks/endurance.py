@@ -26,8 +26,8 @@ from typing import Any
 import psutil
 from sqlalchemy import Select, func, select
 
-from lepton_server.places import open_database
-from lepton_server.tables import encodings, object_links, packs
+from lepton_server.backends import open_database
+from lepton_server.database.tables import encodings, object_links, packs
 from tests.support import s3_servers
 from tests.support.backends import Backends, Place
 from tests.support.cluster import Cluster
@@ -148,7 +148,7 @@ class Run:
     def _care_for(self, command: str, *arguments: str) -> str:
         """A run of a caretaker, in a process and a folder of its own; what it said. One that S3 or the lock kept from working tries
         again another time."""
-        words = [sys.executable, "-m", "lepton_server.command", command, "--data", str(self._folder / "care")]
+        words = [sys.executable, "-m", "lepton_server.cli", command, "--data", str(self._folder / "care")]
         environment = os.environ | dict(self._cluster.place.environment)
         done = subprocess.run(
             [*words, *self._cluster.place.options, *arguments], capture_output=True, text=True, env=environment, check=False

@@ -10,7 +10,7 @@ from pathlib import Path
 from statistics import median
 
 from git_lepton.git.repository import GitRepository
-from git_lepton.workflow.push import pointers_to_push
+from git_lepton.workflow.sync.push import pointers_to_push
 
 _FILES = 100_000
 _HELLO = (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, text
 
-from lepton_server.database import Database
+from lepton_server.database.transactions import Database
 
 CHUNKS, VERSIONS, PACKS = 1_000_000, 10_000, 10_000
 NEWEST = 50_000

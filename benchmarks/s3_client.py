@@ -22,10 +22,10 @@ from botocore.config import Config
 from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.transfer.connection import Connection
-from git_lepton.transfer.credentials import CredentialChain
 from git_lepton.transfer.download import download
-from git_lepton.transfer.network import host_of
+from git_lepton.transfer.http.connection import Connection
+from git_lepton.transfer.http.credentials import CredentialChain
+from git_lepton.transfer.http.hosts import host_of
 from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.remote_store import RemoteStore
 from git_lepton.transfer.upload import upload

@@ -1,4 +1,4 @@
-"""Writes commands.md, server-commands.md, settings.md and errors.md out of the code: `python docs/generate.py`. A test compares them."""
+"""Writes commands.md, server-commands.md, settings.md, errors.md and git-lepton.1 out of the code. A test compares them."""
 
 from __future__ import annotations
 
@@ -10,36 +10,52 @@ import os
 import pkgutil
 from pathlib import Path
 
+from manual_page import manual_page
+
 import git_lepton
+from git_lepton.entry.arguments import commands_below, parser_of
 from git_lepton.entry.cli import COMMANDS, run
 from git_lepton.errors import LeptonError
 from git_lepton.settings import SETTINGS
 from git_lepton.wire.protocol import ERRORS
-from lepton_server.command import parser
+from lepton_server.cli import parser
 
 HERE = Path(__file__).parent
 _MADE = "<!-- made by docs/generate.py; do not edit -->\n"
 _KINDS = {
-    "size": "bytes, or with k, m or g for powers of 1024",
-    "count": "a whole number from 1 on",
+    "size": "a number of bytes; k, m and g stand for powers of 1024",
+    "count": "a whole number, at least 1",
     "flag": "true or false",
-    "codecs": "codec ids, joined by commas",
+    "codecs": "codec ids, separated by commas",
     "text": "text",
+    "secret": "one word; white space at its ends is ignored",
 }
 
 
 def commands() -> str:
     """Each command with its help."""
-    parts = [_MADE, "# Commands\n"]
+    parts = [_MADE, "# Commands\n", _PATTERNS]
     os.environ |= {"COLUMNS": "110", "NO_COLOR": "1"}
     for command in COMMANDS:
         if command.group:
-            out = io.StringIO()
-            with contextlib.redirect_stdout(out):
-                run([command.name, "-h"])
-            text = "".join(f"    {line}".rstrip() + "\n" for line in out.getvalue().splitlines())
-            parts.append(f"## git lepton {command.name}\n\n{text}")
+            for words in [[command.name], *([command.name, name] for name in commands_below(parser_of(command.load())))]:
+                out = io.StringIO()
+                with contextlib.redirect_stdout(out):
+                    run([*words, "-h"])
+                text = "".join(f"    {line}".rstrip() + "\n" for line in out.getvalue().splitlines())
+                parts.append(f"## git lepton {' '.join(words)}\n\n{text}")
     return "\n".join(parts)
+
+
+_PATTERNS = """\
+Options and names may be in any order.
+
+`download`, `fetch`, `pull` and `share` read patterns of paths in the same way, for a repository and for a share. A path or folder
+that exists stands for itself, whatever characters it has. Otherwise `*` and `?` stand for anything but a slash, `**` for any folders,
+and every other character, brackets included, for itself. A pattern without a slash matches at any depth (`*.bin`, `classifier`); one
+with a slash matches from the top (`models/*.bin`, `/top.bin`). `status`, `ls-files`, `checkout`, `lock` and `unlock` take paths and
+folders relative to where you are; `track` takes patterns of .gitattributes.
+"""
 
 
 def server_commands() -> str:
@@ -49,11 +65,12 @@ def server_commands() -> str:
     commands = _commands_of(parser())
     migrate, _ = commands["migrate"]
     where = next(group for group in migrate._action_groups if str(group.title).startswith("where the data are"))
+    shared = [action.option_strings for action in where._group_actions]
     parts = [_MADE, "# Commands of lepton-server\n", f"## Where the data are\n\n{_WHERE}\n", _table(where._group_actions)]
     for words, (command, text) in commands.items():
-        if _commands_of(command):
+        if _commands_of(command) or not text:  # an alias of another command has no text
             continue
-        own = [action for action in command._actions if action not in where._group_actions and action.dest != "help"]
+        own = [action for action in command._actions if action.option_strings not in shared and action.dest != "help"]
         inputs = "".join(f" {action.metavar or action.dest.upper()}" for action in own if not action.option_strings)
         parts.append(f"## lepton-server {words}{inputs}\n\n{text[:1].upper()}{text[1:]}.\n")
         if told := [action for action in own if action.option_strings or action.help]:
@@ -61,7 +78,7 @@ def server_commands() -> str:
     return "\n".join(parts)
 
 
-_WHERE = "All commands take these. Each may come from the environment: GIT_LEPTON_SERVER_DATA for --data, and so on."
+_WHERE = "All commands take these options. Each can also be set in the environment: GIT_LEPTON_SERVER_DATA for --data, and so on."
 
 
 def _commands_of(program: argparse.ArgumentParser, before: str = "") -> dict[str, tuple[argparse.ArgumentParser, str]]:
@@ -91,7 +108,7 @@ def settings() -> str:
     parts = [
         _MADE,
         "# Settings\n",
-        "A variable wins over git's configuration. All are read in `git_lepton/settings`, nowhere else.\n",
+        "A variable takes precedence over git's configuration. Only `git_lepton/settings` reads them.\n",
     ]
     for setting in SETTINGS:
         default = f" Default: {setting.default}." if setting.default is not None else ""
@@ -104,7 +121,7 @@ def errors() -> str:
     for module in pkgutil.walk_packages(git_lepton.__path__, "git_lepton."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    parts = [_MADE, "# Errors and exit codes\n", "0 means done. An error is one sentence and a hint on standard error.\n"]
+    parts = [_MADE, "# Errors and exit codes\n", "0 means success. An error prints one sentence and a hint on standard error.\n"]
     for code, (title, meaning) in _CODES.items():
         parts.append(f"## Exit code {code}: {title}\n\n{meaning}\n")
         kinds = {each for each in _below(LeptonError) if each.exit_code == code and each.__module__ != LeptonError.__module__}
@@ -123,16 +140,29 @@ def _below(kind: type[LeptonError]) -> set[type[LeptonError]]:
 
 _CODES = {
     1: ("a check failed", "`doctor` found something wrong, or a merge of weights needs a decision."),
-    2: ("wrong use", "The command, a setting or a file of yours has to change."),
-    3: ("inconclusive", "A check could not decide, where that blocks. No command of this release ends so."),
+    2: ("wrong use", "The command, a setting or one of your files has to change."),
+    3: ("inconclusive", "A check could not decide, and that blocks. No command of this release uses it."),
     4: ("weights missing", "Weights are not where they are needed."),
-    5: ("network or server", "Try again; transfers go on where they stopped."),
+    5: ("network or server", "Try again; transfers resume where they stopped."),
     6: ("not allowed", "The server, a rule of trust or the file system says no."),
-    7: ("corrupt data", "Bytes are not what their name says. Nothing wrong was handed out."),
-    70: ("our bug", "A report is written and its path printed."),
+    7: ("corrupt data", "Bytes are not what their name says. No wrong bytes were handed out."),
+    70: ("our bug", "A report was written, and its path is printed."),
     130: ("interrupted", "Ctrl-C."),
 }
-PAGES = {"commands.md": commands, "server-commands.md": server_commands, "settings.md": settings, "errors.md": errors}
+
+
+def git_lepton_1() -> str:
+    """The manual page."""
+    return manual_page(_CODES)
+
+
+PAGES = {
+    "../git_lepton/entry/git-lepton.1": git_lepton_1,
+    "commands.md": commands,
+    "server-commands.md": server_commands,
+    "settings.md": settings,
+    "errors.md": errors,
+}
 
 if __name__ == "__main__":
     for name, make in PAGES.items():

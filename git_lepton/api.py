@@ -14,8 +14,9 @@ from typing import Self
 from git_lepton.errors import WrongUse
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.settings import settings_outside
-from git_lepton.workflow.fetch import fetch_weights, pointers_of
-from git_lepton.workflow.fetch_without_git import Arrived, fetch_without_git
+from git_lepton.workflow.checkout.smudge import write_file
+from git_lepton.workflow.download.repository import Arrived, fetch_without_git
+from git_lepton.workflow.sync.fetch import fetch_weights, pointers_by_path
 from git_lepton.workspace import open_workspace
 
 __all__ = ["Arrived", "NoSuchFile", "Pointer", "Repository", "download"]
@@ -41,14 +42,21 @@ class Repository:
         return parse_pointer(blobs[0].data if blobs else b"")
 
     def pointers(self, revision: str = "HEAD") -> dict[str, Pointer]:
-        """The tracked files of a version. Of paths that share their content one is named."""
-        return {path: pointer for pointer, path in pointers_of(self.workspace.git, [revision])}
+        """The tracked files of a version, by path."""
+        return pointers_by_path(self.workspace.git, revision)
 
     def fetch(self, revision: str = "HEAD", remote: str | None = None) -> int:
         """Bring the weights of a version into this machine's store; returns how many bytes travelled."""
-        pointers = list(self.pointers(revision).values())
+        pointers = list(dict.fromkeys(self.pointers(revision).values()))
         brought = fetch_weights(self.workspace.store, pointers, lambda lacking: self.workspace.fetch(lacking, remote=remote))
         return brought.bytes_received if brought else 0
+
+    def restore(self, pointer: Pointer, to: Path | str) -> None:
+        """Write the file that a pointer stands for to the path `to`, whole or not at all, its SHA-256 checked.
+
+        The weights have to be on this machine: `fetch` brings them. Raises WeightsMissing, CorruptData, and CannotWriteFile.
+        """
+        write_file(pointer, self.workspace.store, Path(to))
 
     def close(self) -> None:
         self.workspace.close()

@@ -8,9 +8,13 @@ from pathlib import Path
 import pytest
 
 from git_lepton.errors import WeightsMissing, WrongUse
+from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.git.repository import GitRepository, NotARepository
+from git_lepton.settings import Settings
 from git_lepton.settings.location import NoStore
+from git_lepton.settings.sources import in_order
+from git_lepton.transfer.download import ObjectsAbsent
 from git_lepton.workspace import Workspace, open_workspace
 from tests.support.git_sandbox import GitSandbox
 
@@ -87,6 +91,73 @@ def test_what_a_folder_lacks_is_named_and_the_rest_is_brought(sandbox: GitSandbo
         with pytest.raises(WeightsMissing, match=two.oid.hex):
             workspace.fetch([one, two])
         assert workspace.store.manifest(one.oid) is not None
+
+
+@pytest.fixture
+def two_remotes(sandbox: GitSandbox, tmp_path: Path) -> GitSandbox:
+    """A repository without weights, whose remotes `origin` and `ada` have one object each; a branch of ada's is known here."""
+    one, two = pointers(sandbox)
+    for name, pointer in (("origin", one), ("ada", two)):
+        sandbox.git("init", "--quiet", "--bare", str(tmp_path / f"{name}.git"))
+        sandbox.git("remote", "set-url", "origin", str(tmp_path / f"{name}.git"))
+        with open_workspace(sandbox.folder) as workspace:
+            workspace.push([pointer])
+    other = GitSandbox.create(tmp_path / "other")
+    other.commit("ours", {"readme": "ours"})
+    sandbox.git("push", "--quiet", "--no-verify", str(tmp_path / "ada.git"), "main:pr")
+    for name in ("ada", "origin"):
+        other.git("remote", "add", name, str(tmp_path / f"{name}.git"))
+    other.git("fetch", "--quiet", "ada")
+    return other
+
+
+def test_every_remote_is_asked_for_what_those_before_it_lack(sandbox: GitSandbox, two_remotes: GitSandbox) -> None:
+    wanted = pointers(sandbox)
+    told: list[object] = []
+    with open_workspace(two_remotes.folder) as workspace:
+        assert workspace.somewhere(wanted) == {pointer.oid for pointer in wanted}
+        got = workspace.fetch(wanted, announce=told.append)
+        assert got.objects == 2
+        assert got.bytes_received > 3 << 20
+        assert told == []  # no one store had them all
+        assert all(workspace.store.manifest(pointer.oid) for pointer in wanted)
+
+
+def test_one_remote_that_is_named_is_asked_alone(sandbox: GitSandbox, two_remotes: GitSandbox) -> None:
+    one, two = pointers(sandbox)
+    with open_workspace(two_remotes.folder) as workspace:
+        with pytest.raises(WeightsMissing, match=one.oid.hex):
+            workspace.fetch([one, two], remote="ada")
+        assert workspace.store.manifest(two.oid) is not None
+
+
+def test_what_no_remote_has_is_said_of_all_of_them(sandbox: GitSandbox, two_remotes: GitSandbox, tmp_path: Path) -> None:
+    one, two = pointers(sandbox)
+    absent = Pointer(ObjectId(bytes(32)), 5)
+    two_remotes.git("remote", "add", "gone", "lepton::http://127.0.0.1:9/a/b")
+    two_remotes.git("remote", "add", "unbelieved", "https://example.org/a/b")
+    with open_workspace(two_remotes.folder) as workspace, pytest.raises(ObjectsAbsent) as caught:
+        workspace.fetch([one, absent, two])
+    assert caught.value.objects == [absent.oid]
+    assert f"{tmp_path}/origin.git and {tmp_path}/ada.git lack weights: {absent.oid}" in caught.value.message
+    assert "a/b on 127.0.0.1:9 could not be asked" in caught.value.hint
+    assert caught.value.hint.endswith("git lepton push")
+
+
+def test_those_that_reach_the_commit_are_asked_first(two_remotes: GitSandbox, tmp_path: Path) -> None:
+    theirs = two_remotes.git("rev-parse", "ada/pr").strip()
+    settings = Settings(GitRepository(two_remotes.folder))
+    first = settings.store_location()
+
+    def names(commit: str) -> list[str]:
+        return [place.folder.stem for place in in_order(settings, first, commit) if place.folder]
+
+    assert names(theirs) == ["ada", "origin"]
+    assert names("HEAD") == names("0" * 40) == names("--all") == ["origin", "ada"]
+    two_remotes.git("remote", "add", "same", str(tmp_path / "ada.git"))
+    two_remotes.git("config", "lepton.url", str(tmp_path / "ada.git"))
+    settings = Settings(GitRepository(two_remotes.folder))
+    assert len(in_order(settings, settings.store_location(), "HEAD")) == 1
 
 
 def test_a_push_of_what_is_not_here_is_refused(sandbox: GitSandbox, tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import httpx
 from benchmarks import large_store
 from benchmarks.bench import Bench, Result, table
 from git_lepton.wire.protocol import repository_path
-from lepton_server import repositories
-from lepton_server.accounts import caller_by_id
-from lepton_server.places import open_database
+from lepton_server.backends import open_database
+from lepton_server.identity.accounts import caller_by_id
+from lepton_server.repositories import registry
 from tests.support.backends import Backends
 from tests.support.running_server import RunningServer
 
@@ -47,7 +47,7 @@ def _times(server: RunningServer, deltas: bool) -> dict[str, float]:
     try:
         with database.write() as connection:
             admin = caller_by_id(connection, 1)
-            repository = repositories.create(connection, admin, *_REPOSITORY.split("/"))
+            repository = registry.create(connection, admin, *_REPOSITORY.split("/"))
         newest = large_store.fill(database, repository.id, deltas=deltas)
         with database.read() as connection:
             rows = connection.exec_driver_sql(f"SELECT chunk FROM encodings LIMIT {_HAVE}")

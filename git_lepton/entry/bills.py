@@ -1,4 +1,4 @@
-"""How bills of bytes are shown: as a table for people, as plain numbers for programs."""
+"""Bills of bytes as they are shown: a table for people, plain numbers for programs."""
 
 from __future__ import annotations
 

@@ -44,6 +44,7 @@ COMMANDS = (
     Command(_START, "track", "keep files that match a pattern as weights"),
     Command(_START, "untrack", "keep them as ordinary files again"),
     Command(_START, "import", "bring a published model in, as a base for others", f"{_HERE}import_model"),
+    Command(_START, "completion", "print what completes these commands in bash, zsh or fish"),
     Command(_DAILY, "status", "which tracked files are here, and what a push would send"),
     Command(_DAILY, "ls-files", "tracked files with their sizes and names of content"),
     Command(_DAILY, "env", "versions, settings, and which store is used and why"),
@@ -60,18 +61,31 @@ COMMANDS = (
     Command(_TOGETHER, "lock", "keep paths for yourself: others' pushes that change them are refused"),
     Command(_TOGETHER, "unlock", "let others change them again"),
     Command(_TOGETHER, "locks", "what is locked, by whom, since when"),
+    Command(_SERVERS, "repo", "repositories of a server: list, make, move, delete and bring back"),
+    Command(_SERVERS, "access", "who may do what in a repository, and why"),
+    Command(_SERVERS, "grant", "give somebody a role in a repository"),
+    Command(_SERVERS, "revoke", "take it back"),
+    Command(_SERVERS, "rule", "who may move which branches and tags"),
+    Command(_SERVERS, "evidence", "what checks said of a commit, which rules can ask for"),
+    Command(_SERVERS, "org", "your organisations, their members and teams"),
+    Command(_SERVERS, "token", "tokens of your account: make, list, end, renew"),
     Command(_SERVERS, "login", "keep a token for a server"),
     Command(_SERVERS, "trust", "approve a host that a lepton.toml names"),
     Command(_BY_GIT, "pre-push", "", "git_lepton.entry.pre_push"),
     Command(_BY_GIT, "merge-driver", "", "git_lepton.entry.merge_driver"),
 )
 _EXIT_CODES = (
-    "0 done, 1 a check failed, 2 wrong use, 4 weights missing, 5 network or server, 6 not allowed, 7 corrupt data, 70 our bug"
+    "0 done, 1 a check failed, 2 wrong use, 4 weights missing, 5 network or server, 6 not allowed, 7 corrupt data, 70 our bug, "
+    "130 interrupted"
 )
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the command that these arguments (without the program's name) say. Returns the exit code."""
+    if "--json" in argv:
+        from git_lepton.entry.json_errors import told_as_json
+
+        return guarded(lambda: told_as_json(lambda: run(list(argv))))
     return guarded(lambda: run(list(argv)))
 
 
@@ -80,7 +94,7 @@ def run(arguments: list[str]) -> int:
     name = arguments[0] if arguments else "help"
     if name in ("help", "-h", "--help"):
         if len(arguments) > 1:
-            return run([arguments[1], "-h"])
+            return run([*arguments[1:], "-h"])
         sys.stdout.write(overview())
         return 0
     if name in ("--version", "version"):

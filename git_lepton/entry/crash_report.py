@@ -1,4 +1,4 @@
-"""Writes what is needed to mend a bug into a file: the traceback, versions and the command, and nothing secret."""
+"""Crash reports: what is needed to mend a bug (the traceback, versions, the command), in a file, and nothing secret."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from git_lepton import __version__
 from git_lepton.settings import Settings
 
 _SECRETS = (
-    (re.compile(r"(?<=://)[^/@\s]+(?=@)"), "***"),  # user and password in a URL
-    (re.compile(r"(?i)(authorization: *\w+ +|bearer +|token[=: ]+)\S+"), r"\1***"),
+    (re.compile(r"(?<=://)[^\s'\"]+(?=@)"), "***"),  # user and password in a URL; a password may have a slash in it
+    (re.compile(r"\blpt_[A-Za-z0-9_-]+"), "lpt_***"),
+    (re.compile(r"/s/[A-Za-z0-9_-]{43}"), "/s/***"),  # the link of a share
+    (re.compile(r"(?i)(authorization\W+\w+ +|bearer +|basic +|token[=: ]+|password[=: ]+)\S+"), r"\1***"),
     (re.compile(r"(?i)([?&][^=&\s]*(?:signature|token|credential)[^=&\s]*=)[^&\s]+"), r"\1***"),  # presigned URLs
 )
 
@@ -39,7 +41,8 @@ def write_crash_report(error: BaseException, arguments: Sequence[str]) -> Path:
         if folder is not None:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
-                (folder / name).write_text(without_secrets(text), encoding="utf-8")
+                with (folder / name).open("x", encoding="utf-8") as report:  # nothing that somebody laid there is written through
+                    report.write(without_secrets(text))
             except OSError:
                 continue  # a read-only repository: the next folder takes it
             return folder / name
@@ -49,9 +52,9 @@ def write_crash_report(error: BaseException, arguments: Sequence[str]) -> Path:
 
 def without_secrets(text: str) -> str:
     """The text with tokens, passwords and signatures blotted out."""
-    token = Settings(None).token
-    if token:
-        text = text.replace(token, "***")
+    given = Settings(None).environment.get("GIT_LEPTON_TOKEN", "")  # as it is: what is wrong with it may be why we are here
+    for secret in filter(None, (given, given.strip(), *(word for word in given.split() if len(word) > 5))):
+        text = text.replace(secret, "***").replace(repr(secret)[1:-1], "***")
     for pattern, replacement in _SECRETS:
         text = pattern.sub(replacement, text)
     return text

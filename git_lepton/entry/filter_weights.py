@@ -1,4 +1,4 @@
-"""What the filter process needs of a repository's weights, opened only when a file with weights comes by.
+"""The weights of a repository as the filter process needs them, opened only when a file with weights comes by.
 
 One process serves one git command (or all of a rebase): what could not be reached once is not asked for again, files that are too
 large for git's pipe are remembered until git is done, and what stays a pointer is said once, at the end.
@@ -6,22 +6,26 @@ large for git's pipe are remembered until git is done, and what stays a pointer 
 
 from __future__ import annotations
 
+import os
 import sys
 
 from git_lepton.errors import LeptonError, NetworkTrouble, NotAllowed, WeightsMissing, WrongUse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from git_lepton.format.pointer import Pointer
     from git_lepton.git.pkt_line import Content
-    from git_lepton.workflow.base_places import BasePlaces
-    from git_lepton.workflow.bases import BaseFinder
-    from git_lepton.workflow.just_written import JustWritten
+    from git_lepton.workflow.bases.candidates import BasePlaces
+    from git_lepton.workflow.bases.finder import BaseFinder
+    from git_lepton.workflow.checkout.just_written import JustWritten
     from git_lepton.workspace import Workspace
 
 _PULL = "bring the weights later: git lepton pull"
+
+
+_NAMED = 5  # paths in a message
 
 
 class Weights:
@@ -30,10 +34,13 @@ class Weights:
     def __init__(self, open_workspace: Callable[[], Workspace]) -> None:
         self._open = open_workspace
         self._workspace: Workspace | None = None
+        self._is_new = False  # a clone or work tree that is checked out for the first time: git writes its index at the end
         self._trouble: LeptonError | None = None  # why the store was no help
         self._out_of_reach = False
         self._after_git: dict[str, Pointer] = {}
         self._stay: set[str] = set()
+        self._not_here: list[str] = []  # paths whose pointer was shown to who only looks
+        self._unmerged: set[str] | None = None
         self._taken_away: dict[str, LeptonError] = {}  # what the store took away on the record, by path
         self._just_written: dict[str, JustWritten] | None = None
         self._kept = False
@@ -44,6 +51,8 @@ class Weights:
     def workspace(self) -> Workspace:
         if self._workspace is None:
             self._workspace = self._open()
+            git = self._workspace.git
+            self._is_new = git.top_level is not None and not (git.git_dir / "index").exists()
         return self._workspace
 
     def keep(self, path: str, content: Content) -> bytes:
@@ -61,9 +70,9 @@ class Weights:
     def _find_bases(self) -> BaseFinder:
         """Earlier versions to code new ones against; git is asked for them when the first piece comes that is not stored."""
         if self._bases is None:
-            from git_lepton.workflow.base_places import BasePlaces
-            from git_lepton.workflow.bases import BaseFinder
-            from git_lepton.workflow.foreign_bases import known_bases
+            from git_lepton.workflow.bases.candidates import BasePlaces
+            from git_lepton.workflow.bases.finder import BaseFinder
+            from git_lepton.workflow.sync.known_bases import known_bases
 
             store = self.workspace.store
             self._places = BasePlaces(self.workspace.git, lambda: known_bases(store.root))
@@ -72,7 +81,7 @@ class Weights:
 
     def confirm(self, path: str, content: Content) -> bytes | None:
         """The pointer of a file that our own process has just written, if it still is that; None for any other file."""
-        from git_lepton.workflow.just_written import VARIABLE, confirm, read_list
+        from git_lepton.workflow.checkout.just_written import VARIABLE, confirm, read_list
 
         if self._just_written is None:
             place = self.workspace.settings.environment.get(VARIABLE)
@@ -86,7 +95,7 @@ class Weights:
 
     def write_after_git(self, path: str, pointer: Pointer) -> None:
         """Promise to write a file when git is done. Raises where that is bound to fail; not for a store that can't be reached."""
-        from git_lepton.workflow.materialise import ensure_possible
+        from git_lepton.workflow.checkout.materialise import ensure_possible
 
         if self._out_of_reach:
             self._stay.add(path)
@@ -106,7 +115,7 @@ class Weights:
     def bring(self, pointers: Iterable[Pointer]) -> None:
         """Fetch what lacks, all together. What goes wrong is kept for those files that then are not there."""
         from git_lepton.entry.terminal import progress
-        from git_lepton.workflow.fetch import fetch_weights
+        from git_lepton.workflow.sync.fetch import fetch_weights
 
         if self._out_of_reach:
             return
@@ -116,14 +125,18 @@ class Weights:
         except LeptonError as error:
             self._trouble, self._out_of_reach = error, _is_out_of_reach(error)
 
+    def write_stored(self, pointer: Pointer, write: Callable[[bytes | bytearray], object]) -> None:
+        """Hand out the bytes of an object. Raises WeightsMissing, before the first byte, where it is not here."""
+        from git_lepton.workflow.checkout.smudge import write_object
+
+        write_object(pointer, self.workspace.store, write)
+
     def write(self, pointer: Pointer, write: Callable[[bytes | bytearray], object]) -> None:
         """Hand out the bytes of an object that was brought. Raises, before the first byte, why it is not here."""
-        from git_lepton.workflow.smudge import write_object
-
         try:
-            write_object(pointer, self.workspace.store, write)
+            self.write_stored(pointer, write)
         except WeightsMissing as error:
-            from git_lepton.workflow.materialise import why_missing
+            from git_lepton.workflow.checkout.materialise import why_missing
 
             raise why_missing(self._trouble or error, pointer) from error
 
@@ -138,6 +151,17 @@ class Weights:
             self._stay.add(path)
         return self._out_of_reach or path in self._taken_away
 
+    def is_unmerged(self, path: str) -> bool:
+        """Whether the index has a conflict at this path."""
+        if self._unmerged is None:
+            listed = self.workspace.git.run("ls-files", "--unmerged", "--full-name", "-z").split(b"\0")
+            self._unmerged = {os.fsdecode(line.partition(b"\t")[2]) for line in listed if line}
+        return path in self._unmerged
+
+    def note_not_here(self, path: str) -> None:
+        """Somebody who only looks at a version gets the pointer at `path`, since nothing is fetched for that; said at the end."""
+        self._not_here.append(path)
+
     def finish(self) -> int:
         """git is done: write what was promised, say what is not there, close. Gives an exit code."""
         if self._workspace is None:
@@ -150,21 +174,43 @@ class Weights:
                     f"{self._trouble.hint}\n{_PULL}".strip(),
                 )
                 code = self._trouble.exit_code
+            if self._not_here:
+                complain(
+                    f"{count(set(self._not_here), 'file')} shown as pointers ({self._not_here[0]}): the weights are not on this machine",
+                    "git lepton fetch REV brings those of a version.",
+                )
             if self._taken_away:
                 code = _tell_of_failed(self._taken_away)
+            self._look_at_clone()
             if self._places:
                 self._places.close()
                 _tell_of_bases(self._places)
             if self._kept:
+                self._tell_of_hook()
                 self._reclaim()
         finally:
             self._workspace.close()
         return code
 
+    def _look_at_clone(self) -> None:
+        """Say of a new clone which pointers no filter will ever see. A partial one, which would have to fetch them, is not asked."""
+        workspace = self.workspace
+        if self._is_new and not self._kept and not workspace.git.is_partial() and not workspace.settings.skip_smudge:
+            from git_lepton.entry.uncovered import warn_of_clone
+
+            warn_of_clone(workspace.git, workspace.commit)
+
+    def _tell_of_hook(self) -> None:
+        """What was added just now will be pushed one day: say so where the push would leave it behind."""
+        from git_lepton.workflow.setup.push_guard import unguarded
+
+        if missing := unguarded(self.workspace):
+            complain(missing.message, missing.hint)
+
     def _reclaim(self) -> None:
         """Let go of versions that nothing refers to, where they have become many; the files that git asked about are stored."""
-        from git_lepton.workflow.prune import needed_objects
-        from git_lepton.workflow.reclaim import reclaim
+        from git_lepton.workflow.upkeep.prune import needed_objects
+        from git_lepton.workflow.upkeep.reclaim import reclaim
 
         workspace = self.workspace
         try:
@@ -175,7 +221,7 @@ class Weights:
 
     def _materialise(self) -> int:
         from git_lepton.entry.terminal import progress
-        from git_lepton.workflow.materialise import materialise
+        from git_lepton.workflow.checkout.materialise import materialise
 
         done = materialise(self.workspace, self._after_git, progress)
         code = _tell_of_failed(done.failed)
@@ -185,14 +231,24 @@ class Weights:
 
 
 def _tell_of_failed(failed: Mapping[str, LeptonError]) -> int:
-    """Say which files stay pointers and why; an exit code."""
+    """Say which files stay pointers and why, a line for each reason, and what to do once for all of the same; an exit code."""
     from git_lepton.transfer.tombstones import WeightsTakenAway
 
+    reasons: dict[str, list[LeptonError]] = {}  # by hint
     for error in {error.message: error for error in failed.values()}.values():
-        paths = [path for path, other in failed.items() if other.message == error.message]
         hint = error.hint if isinstance(error, WeightsTakenAway) else f"{error.hint}\n{_PULL}".strip()
-        complain(f"{count(paths, 'file')} left as pointers ({paths[0]}): {error.message}", hint)
+        reasons.setdefault(hint, []).append(error)
+    for hint, errors in reasons.items():
+        for error in errors:
+            paths = [path for path, other in failed.items() if other.message == error.message]
+            last = error is errors[-1]
+            complain(f"{count(paths, 'file')} left as pointers ({_named(paths)}): {error.message}", hint if last else "")
     return max((error.exit_code for error in failed.values()), default=0)
+
+
+def _named(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - _NAMED} more" if len(paths) > _NAMED else ""
+    return f"{', '.join(paths[:_NAMED])}{more}"
 
 
 def _tell_of_bases(places: BasePlaces) -> None:
@@ -202,6 +258,11 @@ def _tell_of_bases(places: BasePlaces) -> None:
             f"{model} was stored without its base {base}, which is not on this machine",
             "git lepton fetch brings it; later versions are then stored as differences to it.",
         )
+    for model, named in places.not_in_git.items():
+        complain(
+            f"{model} was stored without its base {named}: git has no weights there",
+            "Correct it in lepton.toml, or add and commit the base first; later versions are then stored as differences to it.",
+        )
     if places.trouble:
         complain(f"weights were stored without some of their bases: {places.trouble.message}", places.trouble.hint)
 
@@ -209,8 +270,9 @@ def _tell_of_bases(places: BasePlaces) -> None:
 def complain(message: str, hint: str) -> None:
     """One sentence on standard error, and what to do about it."""
     if sys.stderr is not None:
-        sys.stderr.write(f"git-lepton: {message}\n" + "".join(f"hint: {line}\n" for line in hint.splitlines()))
-        sys.stderr.flush()
+        from git_lepton.entry import boundary
+
+        boundary.complain(LeptonError(message, hint))
 
 
 def count(things: Iterable[object], noun: str) -> str:
@@ -222,7 +284,7 @@ def count(things: Iterable[object], noun: str) -> str:
 def _is_out_of_reach(error: LeptonError) -> bool:
     """Whether the store is not to be had at all (no network, no rights, none configured), which no file is to blame for."""
     from git_lepton.store.chunk_store import StoreBusy, StoreFull, StoreNotWritable
-    from git_lepton.workflow.materialise import NoRoom
+    from git_lepton.workflow.checkout.materialise import NoRoom
 
     ours = isinstance(error, (StoreBusy, StoreFull, StoreNotWritable, NoRoom))
     return isinstance(error, (NetworkTrouble, NotAllowed, WrongUse)) and not ours

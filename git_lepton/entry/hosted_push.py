@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from git_lepton.entry.terminal import ProgressLine
+from git_lepton.entry.told_bases import tell_bases
+from git_lepton.entry.uncovered import warn_of_push
 from git_lepton.format.coding.memory import reuse_freed_memory
-from git_lepton.settings import Settings
-from git_lepton.store.local_store import LocalStore
+from git_lepton.settings.base_consent import allowed_bases
+from git_lepton.transfer.http.refusals import NotFound
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.refusals import NotFound
 from git_lepton.transfer.remote_store import RemoteStore, connect
 from git_lepton.transfer.tombstones import taken_away
 from git_lepton.transfer.upload import Uploaded, upload
-from git_lepton.workflow.push import push_weights
+from git_lepton.workflow.sync.push import base_sources, push_weights
+from git_lepton.workspace import Workspace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,23 +24,40 @@ if TYPE_CHECKING:
     from git_lepton.format.identifiers import ObjectId
     from git_lepton.format.pointer import Pointer
     from git_lepton.git.repository import GitRepository
+    from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.progress import Progress
+    from git_lepton.transfer.push_bases import BaseSources
 
 
 def push_hosted(
-    git: GitRepository, url: str, wanted: Sequence[tuple[Pointer, str]], tips: Sequence[str], *, show_progress: bool
+    git: GitRepository,
+    url: str,
+    wanted: Sequence[tuple[Pointer, str]],
+    tips: Sequence[str],
+    known: Sequence[str],
+    *,
+    show_progress: bool,
+    quiet: bool = False,
 ) -> None:
-    """Send weights to the repository that also gets the refs, whatever lepton.url says: its server looks nowhere else."""
+    """Send weights to the repository that also gets the refs, and has those of `known`, whatever lepton.url says: its server looks
+    nowhere else."""
     reuse_freed_memory()
-    settings = Settings(git)
-    store = LocalStore(git.common_dir / "lepton")
-    remote = connect(settings.location_of_url(url), settings)
+    workspace = Workspace(git)
+    workspace.commit = tips[0]
+    settings, store = workspace.settings, workspace.store
+    location = settings.location_of_url(url)
+    remote = connect(location, settings)
     try:
         progress = ProgressLine("Uploading weights") if show_progress else SILENT
-        push_weights(git, store, _Server(store, remote), wanted, tips, progress)
+        bringing = ProgressLine("Downloading weights") if show_progress else SILENT
+        sources = base_sources(git, store, known, allowed_bases(settings, location))
+        elsewhere = partial(workspace.fetch_elsewhere, progress=bringing, than=location)
+        uploaded = push_weights(store, _Server(store, remote), wanted, progress, sources, elsewhere)
+        warn_of_push(git, wanted, tips)
+        tell_bases(uploaded, location, quiet=quiet)
     finally:
         remote.close()
-        store.close()
+        workspace.close()
 
 
 class _Server:
@@ -54,5 +75,5 @@ class _Server:
     def taken_away(self, pointers: Sequence[Pointer]) -> Collection[ObjectId]:
         return taken_away(self._remote, [pointer.oid for pointer in pointers])
 
-    def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
-        return upload(self._store, self._remote, pointers, progress)
+    def push(self, pointers: Sequence[Pointer], progress: Progress, sources: BaseSources | None = None) -> Uploaded:
+        return upload(self._store, self._remote, pointers, progress, sources)

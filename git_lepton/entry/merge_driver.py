@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
+from shlex import quote
 
+from git_lepton.entry.terminal import say
 from git_lepton.errors import WrongUse
 from git_lepton.workflow.merge_driver import merge_weights
 
@@ -21,8 +22,6 @@ def main(arguments: Sequence[str]) -> int:
     base, ours, theirs = map(Path, files)
     if merge_weights(base, ours, theirs):
         return 0
-    sys.stderr.write(
-        f"git-lepton: both sides changed {path}; yours is in place. "
-        f"Choose: git checkout --ours|--theirs -- {path}; git add {path}\n"
-    )
+    named = quote(path)
+    say(f"both sides changed {path}; yours is in place. Choose: git checkout --ours|--theirs -- {named}; git add -- {named}")
     return 1

@@ -11,4 +11,7 @@ def main() -> int:
         from git_lepton.entry.filter_process import main as run
     else:
         from git_lepton.entry.cli import main as run
+        from git_lepton.entry.interruption import end_soon_when_interrupted
+
+        end_soon_when_interrupted(quietly=sys.argv[1:2] == ["pre-push"])
     return run(sys.argv[1:])

@@ -12,7 +12,9 @@ import sys
 import threading
 from queue import SimpleQueue
 
-from git_lepton.entry.boundary import complain, guarded
+from git_lepton.entry.boundary import complain, explained, guarded
+from git_lepton.entry.helper_token import why_it_failed, with_token
+from git_lepton.entry.interruption import end_soon_when_interrupted
 from git_lepton.errors import LeptonError, WrongUse
 from git_lepton.git import configuration
 from git_lepton.git.helper_protocol import HelperDialogue, PushHeld, ToChild
@@ -36,6 +38,8 @@ class NotServedHere(WrongUse):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the dialogue on standard input and output. Returns the exit code of git's own helper, or that of our error."""
     given = sys.argv[1:] if arguments is None else arguments
+    if arguments is None:
+        end_soon_when_interrupted(quietly=True)
     return guarded(lambda: _run(given), _PROGRAM)
 
 
@@ -65,7 +69,10 @@ def _run(arguments: Sequence[str]) -> int:
         settings = Settings(None)
     elif settings.git and not _is_url(name):
         _configure(settings.git)
-    return _Relay(name, url, address, _with_token(settings, address)).run()
+    code = _Relay(name, url, address, with_token(settings, address)).run()
+    if code and (trouble := why_it_failed(settings, address)):
+        complain(trouble, _PROGRAM)
+    return code
 
 
 def _configure(git: GitRepository) -> None:
@@ -75,27 +82,6 @@ def _configure(git: GitRepository) -> None:
             configuration.configure(git)
     except GitFailed as error:  # a configuration that cannot be written is no reason not to fetch
         complain(error, _PROGRAM)
-
-
-def _with_token(settings: Settings, address: str) -> Mapping[str, str]:
-    """The environment for git's helper: ours, with GIT_LEPTON_TOKEN for this server alone where it may go there."""
-    environment = settings.environment
-    if not settings.token:
-        return environment
-    location = settings.location_of_url(address)
-    if not location.token_allowed:
-        return environment
-    import base64
-
-    basic = base64.b64encode(f"x-token:{settings.token}".encode()).decode()
-    # Where this token is refused git must not ask its helpers: it would take the refusal for one of the token that they keep,
-    # and make them forget it.
-    settings_of_git = [(f"http.{location.url}/.extraHeader", f"Authorization: Basic {basic}"), ("credential.helper", "")]
-    count = int(environment.get("GIT_CONFIG_COUNT") or 0)
-    added = {"GIT_CONFIG_COUNT": str(count + len(settings_of_git)), "GIT_TERMINAL_PROMPT": "0"}
-    for number, (key, value) in enumerate(settings_of_git, count):
-        added |= {f"GIT_CONFIG_KEY_{number}": key, f"GIT_CONFIG_VALUE_{number}": value}
-    return {**environment, **added}
 
 
 def _is_url(name: str) -> bool:
@@ -168,25 +154,26 @@ class _Relay:
             if held.sources() and not self._dialogue.is_dry_run:
                 self._upload(held)
         except (LeptonError, OSError) as error:
-            trouble = error if isinstance(error, LeptonError) else LeptonError(f"weights could not be read: {error}")
+            trouble = explained(error)
             complain(trouble, _PROGRAM)
             with self._turn:
-                return self._dialogue.refuse(trouble.message)
+                return self._dialogue.refuse("its weights were not sent")  # git shows this once for each ref
         with self._turn:
             return self._dialogue.allow()
 
     def _upload(self, held: PushHeld) -> None:
-        from git_lepton.workflow.push import pointers_to_push
+        from git_lepton.workflow.sync.push import pointers_brought_again, pointers_to_push
 
         git = GitRepository()
         tips = held.sources()
         known = _known(git, self._name, self._dialogue.remote_refs)
         wanted = pointers_to_push(git, tips, known)
+        wanted += pointers_brought_again(git, tips, known, wanted)
         if wanted:
             from git_lepton.entry.hosted_push import push_hosted
 
             hidden = self._dialogue.is_quiet or (sys.stderr.isatty() and not self._dialogue.wants_progress)
-            push_hosted(git, self._url, wanted, tips, show_progress=not hidden)
+            push_hosted(git, self._url, wanted, tips, known, show_progress=not hidden, quiet=self._dialogue.is_quiet)
 
 
 def _known(git: GitRepository, name: str, remote_refs: Mapping[str, str]) -> list[str]:

@@ -1,4 +1,4 @@
-"""What a person sees while something runs: messages, and one progress line for all files together. All on standard error."""
+"""The terminal of a person while something runs: messages, and one progress line for all files together. All on standard error."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TextIO
 
+from git_lepton.format.visible import visible
 from git_lepton.settings import Settings
 
 _REDRAW_SECONDS = 0.1
@@ -20,13 +21,22 @@ _SMOOTHING = 0.15
 
 def say(text: str) -> None:
     """One line for the user."""
-    sys.stderr.write(f"git-lepton: {text}\n")
-    sys.stderr.flush()
+    _tell(visible(text))
 
 
 def warn(text: str) -> None:
     """One line that matters; yellow on a terminal that shows colours."""
-    say(f"\x1b[33m{text}\x1b[0m" if shows_colours(sys.stderr) else text)
+    _tell(f"\x1b[33m{visible(text)}\x1b[0m" if shows_colours(sys.stderr) else visible(text))
+
+
+def show(*lines: str) -> None:
+    """Lines of a report, on standard output."""
+    sys.stdout.write("".join(f"{visible(line)}\n" for line in lines))
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"git-lepton: {line}\n")
+    sys.stderr.flush()
 
 
 def shows_colours(stream: TextIO) -> bool:
@@ -100,7 +110,7 @@ class ProgressLine:
         with self._lock:
             if self._live:
                 self._draw("")
-            self._stream.write(f"{self._verb}: {text}\n")
+            self._stream.write(f"{self._verb}: {visible(text)}\n")
             self._stream.flush()
 
     def finish(self) -> None:

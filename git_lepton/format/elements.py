@@ -1,4 +1,4 @@
-"""What one element of a tensor is: its bits, and the words in which its bytes are coded (docs/format.md, section 3.3)."""
+"""Elements of tensors: the bits of one, and the words in which its bytes are coded (docs/format.md, section 3.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where a file's tensors lie: regions, in the order of the file, from one reader for each file format (docs/format.md, section 2).
+"""The layout of a file, by which its tensors are found: regions in its order, from one reader a file format (docs/format.md, section 2).
 
 A reader never executes what it reads, never raises for bad input, and keeps little more than a header in memory. Where it is not
 certain it ends, and what is left of the file is one region cut by content.
@@ -23,7 +23,8 @@ class Region(NamedTuple):
     """A run of `length` bytes. With `piece` > 0 it is a tensor, cut every so many bytes, else it is cut by content.
 
     `element` is a dtype as in docs/format.md, section 3.3, "" for bytes; `name` and `shape` are the tensor's where the file says
-    them ("" and () where not), to find the same tensor in another file. They never influence a cut.
+    them ("" and () where not), to find the same tensor in another file. They never influence a cut. `tensors` is how many it is:
+    small ones that are neighbours are one region, under the name of the first and without a shape.
     """
 
     length: int
@@ -31,6 +32,7 @@ class Region(NamedTuple):
     piece: int = 0
     name: str = ""
     shape: tuple[int, ...] = ()
+    tensors: int = 1
 
 
 REST = Region(2**63 - 1)  # all that is left of a file, however much that is

@@ -15,8 +15,13 @@ MAX_CHUNK_BYTES = 16 * 1024 * 1024
 _MAGIC = b"LMAN"
 _VERSION = 1
 _HEAD = struct.Struct("<4sB3x32sQI4x")  # magic, version, oid, size, count
-_ENTRY = struct.Struct("<32sI")  # chunk id, raw length
 _CHECK = struct.Struct("<Q")  # XXH3 of all before it
+HEAD_BYTES = _HEAD.size
+"""Length of what comes before the entries."""
+ENTRY = struct.Struct("<32sI")
+"""One entry: a chunk's name and its raw length in bytes."""
+CHECK_BYTES = _CHECK.size
+"""Length of what comes after the entries."""
 
 
 class BadManifest(CorruptData):
@@ -51,7 +56,7 @@ class Manifest:
 
     def encode(self) -> bytes:
         parts = [_HEAD.pack(_MAGIC, _VERSION, self.oid.raw, self.size, len(self.entries))]
-        parts += [_ENTRY.pack(entry.chunk.raw, entry.length) for entry in self.entries]
+        parts += [ENTRY.pack(entry.chunk.raw, entry.length) for entry in self.entries]
         body = b"".join(parts)
         return body + _CHECK.pack(xxhash.xxh3_64_intdigest(body))
 
@@ -69,19 +74,19 @@ def check_manifest(data: bytes) -> ManifestHead:
 
     Raises BadManifest or UnknownManifestVersion.
     """
-    if len(data) < _HEAD.size + _ENTRY.size + _CHECK.size or data[:4] != _MAGIC:
+    if len(data) < HEAD_BYTES + ENTRY.size + CHECK_BYTES or data[:4] != _MAGIC:
         raise BadManifest("these bytes are not a manifest")
     if data[4] != _VERSION:
         raise UnknownManifestVersion(
             f"this manifest has version {data[4]}; this git-lepton knows {_VERSION}", "Install a newer git-lepton."
         )
     _, _, name, size, count = _HEAD.unpack_from(data)
-    oid, end = ObjectId(name), _HEAD.size + count * _ENTRY.size
-    if len(data) != end + _CHECK.size:
+    oid, end = ObjectId(name), HEAD_BYTES + count * ENTRY.size
+    if len(data) != end + CHECK_BYTES:
         raise BadManifest("this manifest is cut short or too long")
     if _CHECK.unpack_from(data, end)[0] != xxhash.xxh3_64_intdigest(memoryview(data)[:end]):
         raise BadManifest("this manifest is damaged: its checksum does not match")
-    if _HEAD.pack(_MAGIC, _VERSION, name, size, count) != data[: _HEAD.size]:
+    if _HEAD.pack(_MAGIC, _VERSION, name, size, count) != data[:HEAD_BYTES]:
         raise BadManifest("this manifest is not in its canonical encoding")
     total = 0
     for _, length in _entries(data):
@@ -99,5 +104,10 @@ def parse_manifest(data: bytes) -> Manifest:
     return Manifest(head.oid, head.size, tuple(ManifestEntry(ChunkId(chunk), length) for chunk, length in _entries(data)))
 
 
+def size_of(manifest: bytes) -> int:
+    """The size in bytes of the object that this manifest rebuilds. `manifest` is one that `check_manifest` accepted."""
+    return int(_HEAD.unpack_from(manifest)[3])
+
+
 def _entries(data: bytes) -> Iterator[tuple[bytes, int]]:
-    return _ENTRY.iter_unpack(memoryview(data)[_HEAD.size : -_CHECK.size])
+    return ENTRY.iter_unpack(memoryview(data)[HEAD_BYTES:-CHECK_BYTES])

@@ -7,8 +7,10 @@ from git_lepton.format.identifiers import BadIdentifier, ObjectId
 
 VERSION_LINE = b"version git-lepton/v1\n"
 MAX_POINTER_BYTES = 1024  # no pointer of any version is longer; what is longer is never looked at
+POINTER_SIZES = range(len(VERSION_LINE) + 83, len(VERSION_LINE) + 102)  # of one of v1: its size has 1 to 19 digits
 _FAMILY = b"version git-lepton/"
 _VERSION = b"v1"
+_BEFORE_A_TEXT = b"\xef\xbb\xbf\xff\xfe \t\r\n"  # byte order marks of UTF-8 and UTF-16, white space
 _MAX_SIZE = 2**63 - 1
 
 
@@ -49,15 +51,30 @@ class Pointer:
 
 
 def claims_to_be_pointer(data: bytes) -> bool:
-    """Whether these bytes begin as a pointer of any version does."""
-    return data.startswith(_FAMILY)
+    """Whether these bytes begin as a pointer of any version does; a short text also where an editor or a shell has put a byte order
+    mark or white space before it, or made two bytes of each letter."""
+    return data.startswith(_FAMILY) or (len(data) <= MAX_POINTER_BYTES and undisguised(data).startswith(_FAMILY))
+
+
+def undisguised(data: bytes) -> bytes:
+    """A short text without what editors and shells put around it."""
+    return data.replace(b"\0", b"").lstrip(_BEFORE_A_TEXT)
+
+
+def is_pointer(data: bytes) -> bool:
+    """Whether these bytes are exactly a pointer of a version that we know."""
+    try:
+        parse_pointer(data)
+    except (NotAPointer, BadPointer, UnknownPointerVersion):
+        return False
+    return True
 
 
 def parse_pointer(data: bytes) -> Pointer:
     """The pointer these bytes are. Raises NotAPointer, BadPointer or UnknownPointerVersion; `encode` gives them back."""
     if not claims_to_be_pointer(data) or len(data) > MAX_POINTER_BYTES:
         raise NotAPointer("this content is not a pointer")
-    version = data.split(b"\n", 1)[0][len(_FAMILY) :].strip()
+    version = undisguised(data).split(b"\n", 1)[0][len(_FAMILY) :].strip()
     if version != _VERSION:
         raise UnknownPointerVersion(
             f"this pointer has version {version.decode('ascii', 'replace')!r}; this git-lepton knows v1",

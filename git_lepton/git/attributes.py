@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import re
 
-OURS = ("filter=lepton", "diff=lepton", "merge=lepton", "-text")
+OURS = ("filter=lepton", "diff=lepton", "-merge", "-text")
+"""`-merge`: git's own way with binary files, a side as a whole or a conflict. It heeds `-X ours` and `-X theirs`, of which git tells
+no driver of ours, and never mixes pointers where git-lepton is not installed."""
+_OURS_ONCE = ("merge=lepton",)  # what `track` wrote before; such lines go on working
 _GOVERNED = frozenset({"filter", "diff", "merge", "text", "eol", "crlf", "binary"})
 _EVERYTHING = frozenset({"*", "**", "**/*"})
 _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"')
@@ -96,7 +99,7 @@ def without_pattern(content: bytes, pattern: str) -> bytes:
     for line in content.splitlines(keepends=True):
         parsed = parse_line(line)
         if parsed and parsed.pattern == pattern and parsed.filter == "lepton":
-            rest = AttributeLine(pattern, tuple(a for a in parsed.attributes if a not in OURS))
+            rest = AttributeLine(pattern, tuple(a for a in parsed.attributes if a not in OURS + _OURS_ONCE))
             end = line[len(line.rstrip(b"\r\n")) :]
             if rest.attributes:
                 kept.append(rest.encode() + end)

@@ -1,4 +1,4 @@
-"""What we write into git's configuration, and how git finds our program from any environment.
+"""Git's configuration as we write it, so that git finds our program from any environment.
 
 Every command that git is to start is one shell line that tries, in this order: the interpreter that ran the installation, by
 absolute path, if it and this package are still there; `git-lepton` on PATH; else it says how to mend that, and fails. The
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 FILTER_KEY = "filter.lepton.process"
 _SECTIONS = ("filter.lepton", "merge.lepton")
+HOOKS_KEY = "lepton.hooks"
 _SUBMODULES = "protocol.lepton.allow"  # without it recursive submodules over lepton:: are refused by git
 _GONE = (
     "git-lepton: this repository keeps weights with git-lepton, which cannot be started; "
@@ -62,6 +63,19 @@ def configure(git: GitRepository, scope: str = "local") -> None:
         git.set_config(_SUBMODULES, "always", scope)
 
 
+def allow_hooks(git: GitRepository, allowed: bool, scope: str = "local") -> None:
+    """Remember in this scope whether a hook may be written by itself: no entry means yes."""
+    if not allowed:
+        git.set_config(HOOKS_KEY, "false", scope)
+    elif HOOKS_KEY in _own(git, scope):
+        git.unset_config(HOOKS_KEY, scope)
+
+
+def hooks_allowed(git: GitRepository) -> bool:
+    """Whether a hook may be written where nobody asked for it just now."""
+    return (git.config(HOOKS_KEY) or "true").lower() not in ("false", "no", "off", "0")
+
+
 def is_configured_in(git: GitRepository, scope: str) -> bool:
     """Whether this very scope names our filter."""
     return FILTER_KEY in _own(git, scope)
@@ -73,6 +87,8 @@ def take_back(git: GitRepository, scope: str = "local") -> bool:
     sections = [section for section in _SECTIONS if any(key.startswith(section + ".") for key in present)]
     for section in sections:
         git.remove_config_section(section, scope)
+    if HOOKS_KEY in present:
+        git.unset_config(HOOKS_KEY, scope)
     if scope == "global" and present.get(_SUBMODULES) == "always":
         _drop_submodules(git, scope, alone=[key for key in present if key.startswith("protocol.lepton.")] == [_SUBMODULES])
     return bool(sections)

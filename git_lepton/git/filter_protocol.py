@@ -116,7 +116,7 @@ class FilterProtocol:
 
     def _welcome(self, message: list[bytes]) -> bytes:
         if message[:1] != [b"git-filter-client"] or b"version=2" not in message:
-            raise BadDialogue("git does not speak version 2 of the filter protocol", "Install git 2.27 or later.")
+            raise BadDialogue("git does not speak version 2 of the filter protocol", "Install git 2.30 or later.")
         self._state = _CAPABILITIES
         return encode_message([b"git-filter-server", b"version=2"])
 

@@ -1,4 +1,6 @@
-"""Patterns of paths, as .gitignore has them: `*` and `?` stand for anything but a slash, `**` for any folders.
+"""Patterns of paths: `*` and `?` stand for anything but a slash, `**` for any folders; every other character, brackets too, for itself.
+What people type is read by one rule in all commands (`named_by`, `anywhere`): a path or folder that is there means itself; a pattern
+without a slash is looked for at any depth, one with a slash from the top, as in .gitignore.
 
 Time is at most the product of the lengths, whatever pattern somebody committed.
 """
@@ -10,13 +12,42 @@ from fnmatch import translate
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection, Sequence
 
 
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Whether a path (from the top, with slashes) is what `pattern` names, or lies in a folder that it names."""
     parts = [None if part == "**" else _part(part) for part in pattern.split("/")]
     return lambda path: _matches(parts, path.split("/"))
+
+
+def anywhere(pattern: str) -> Callable[[str], bool]:
+    """Whether a path is what a pattern that somebody typed names, or lies in a folder that it names; `.` and `/` name all."""
+    name = _cleaned(pattern)
+    if pattern and not name:
+        return lambda _: True
+    return matcher(("" if "/" in pattern.removeprefix("./").rstrip("/") else "**/") + name)
+
+
+def named_by(pattern: str, paths: Collection[str]) -> list[str]:
+    """Those of these paths that somebody means who types `pattern`: the one that is called so, those in the folder that is called so, or
+    else those that match."""
+    name = _cleaned(pattern)
+    if name in paths:
+        return [name]
+    wanted = anywhere(pattern)
+    return [path for path in paths if path.startswith(f"{name}/")] or [path for path in paths if wanted(path)]
+
+
+def path_chooser(include: Sequence[str], exclude: Sequence[str]) -> Callable[[str], bool]:
+    """Whether a path is one that some pattern of `include` names (all are, where there is none) and none of `exclude` does."""
+    included, excluded = [anywhere(pattern) for pattern in include], [anywhere(pattern) for pattern in exclude]
+    return lambda path: (not included or any(names(path) for names in included)) and not any(names(path) for names in excluded)
+
+
+def _cleaned(pattern: str) -> str:
+    """Without what names no folder of its own: `models//./a` is `models/a`."""
+    return "/".join(part for part in pattern.split("/") if part not in ("", "."))
 
 
 def _part(pattern: str) -> re.Pattern[str]:

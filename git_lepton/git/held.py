@@ -1,4 +1,4 @@
-"""What git holds on to outside of refs and reflogs: the indexes of all work trees, all stages of them, and what an unfinished
+"""Objects that git holds on to outside of refs and reflogs: the indexes of all work trees, all stages of them, and what an unfinished
 merge, rebase or cherry-pick has written down. Read from git's own folders: a work tree may be on a disk that is not here now.
 """
 
@@ -50,9 +50,9 @@ def _blobs_in(folder: Path, index: Path) -> set[str]:
     if status and index.name != "index":
         return set()  # git is still writing it, or it is something else
     if status:
-        from git_lepton.git.program import GitFailed
+        from git_lepton.git.program import git_failed
 
-        raise GitFailed(arguments, status, stderr)
+        raise git_failed(arguments, status, stderr)
     lines = os.fsdecode(output).split("\0")[:-1]
     return {line.split(" ", 2)[1] for line in lines if line.startswith("100")}
 

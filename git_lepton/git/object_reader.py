@@ -1,4 +1,4 @@
-"""Reads many small objects of a repository by name, over two git processes that stay open."""
+"""The reader of many small objects of a repository by name, over two git processes that stay open."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import contextlib
 import os
 from typing import NamedTuple
 
-from git_lepton.git.repository import GitFailed, GitRepository
+from git_lepton.git.program import git_failed
+from git_lepton.git.repository import GitRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class _Conversation:
         line = process.stdout.readline()
         if not line.endswith(b"\n"):
             said = process.stderr.read().decode("utf-8", "replace") if process.stderr else ""
-            raise GitFailed(("cat-file",), process.wait(), said)
+            raise git_failed(("cat-file",), process.wait(), said)
         return line[:-1]
 
     def take(self, length: int) -> bytes:

@@ -1,4 +1,4 @@
-"""Starts the git program: which environment it gets, and how its failures become our errors.
+"""The git program: how it is started, which environment it gets, and how its failures become our errors.
 
 Two kinds of place. The *given* one: the repository that git or the user put this process in. There the variables that say which
 repository is meant (GIT_DIR, GIT_WORK_TREE, GIT_INDEX_FILE, GIT_OBJECT_DIRECTORY for a quarantine, ...) are kept: inside a
@@ -12,7 +12,8 @@ from __future__ import annotations
 import os
 import subprocess
 
-from git_lepton.errors import LeptonError, WrongUse
+from git_lepton.errors import WrongUse
+from git_lepton.git.errors import LEAST_GIT, GitFailed, GitMissing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,19 +41,11 @@ _PLACE = (
 _BLOCK = 1 << 20
 
 
-class GitMissing(WrongUse):
-    """There is no git program on PATH."""
+def git_failed(arguments: tuple[str, ...], status: int, stderr: str) -> GitFailed:
+    """The error of a git that ended so, of the kind that what it said tells of."""
+    from git_lepton.git.failures import failure
 
-
-class GitFailed(LeptonError):
-    """git ended with an error. `status` is its exit code, `stderr` what it said."""
-
-    def __init__(self, arguments: tuple[str, ...], status: int, stderr: str) -> None:
-        said = next((line for line in stderr.splitlines() if line.startswith(("fatal:", "error:"))), stderr.strip())
-        what = said or f"exit code {status}"
-        super().__init__(f"`git {' '.join(arguments[:6])}` failed: {what}", "Run it yourself to see all it says.")
-        self.status = status
-        self.stderr = stderr
+    return failure(arguments, status, stderr, lambda: GitProgram().text("version"))
 
 
 class GitProgram:
@@ -70,7 +63,7 @@ class GitProgram:
         """What git prints. `environment` is added to the usual one. Raises GitFailed or GitMissing."""
         status, output, stderr = self.try_run(*arguments, stdin=stdin, environment=environment)
         if status:
-            raise GitFailed(arguments, status, stderr)
+            raise git_failed(arguments, status, stderr)
         return output
 
     def try_run(self, *arguments: str, stdin: bytes = b"", environment: dict[str, str] | None = None) -> tuple[int, bytes, str]:
@@ -105,7 +98,7 @@ class GitProgram:
             if failed:
                 complaints.seek(0)
                 position, status = failed
-                raise GitFailed(tuple(commands[position]), status, complaints.read().decode("utf-8", "replace"))
+                raise git_failed(tuple(commands[position]), status, complaints.read().decode("utf-8", "replace"))
 
     def _connect(
         self, commands: Sequence[Sequence[str]], source: IO[bytes], complaints: IO[bytes]
@@ -135,7 +128,8 @@ class GitProgram:
 
             if self.folder is not None and not Path(self.folder).is_dir():
                 raise WrongUse(f"there is no folder {self.folder}") from error
-            raise GitMissing("git is not on PATH", "Install git 2.27 or later, or put its folder on PATH.") from error
+            least = ".".join(map(str, LEAST_GIT))
+            raise GitMissing("git is not on PATH", f"Install git {least} or later, or put its folder on PATH.") from error
 
 
 def _lines(process: subprocess.Popen[bytes]) -> Iterator[bytes]:

@@ -10,41 +10,20 @@ import os
 from pathlib import Path
 
 from git_lepton.errors import WrongUse
-from git_lepton.git.program import GitFailed, GitMissing, GitProgram
+from git_lepton.git.entries import IndexEntry, SmallBlob
+from git_lepton.git.errors import GitFailed, GitMissing
+from git_lepton.git.places import NotARepository, Places, find_places
+from git_lepton.git.program import GitProgram, git_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 __all__ = ["GitFailed", "GitMissing", "GitRepository", "IndexEntry", "NotARepository", "SmallBlob"]
 
 _NO_FETCH = {"GIT_NO_LAZY_FETCH": "1"}  # a partial clone asks its promisor for nothing that is only looked up
-_SIZES = ("cat-file", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)")
+SIZES = ("cat-file", "--buffer", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)")
 SMALL = 1024  # bytes; no pointer is larger, and nothing larger is ever read here
-
-
-class NotARepository(WrongUse):
-    """The folder is in no git repository."""
-
-
-class IndexEntry:
-    """One tracked file: its mode ("100644"), its blob, whether a sparse checkout leaves it out of the work tree (`skipped`), and
-    whether git compares it with the work tree at all (`watched`)."""
-
-    __slots__ = ("blob", "mode", "path", "skipped", "watched")
-
-    def __init__(self, path: str, mode: str, blob: str, tag: str) -> None:
-        self.path, self.mode, self.blob = path, mode, blob
-        self.skipped, self.watched = tag in "Ss", tag == "H"
-
-
-class SmallBlob:
-    """A blob of at most SMALL bytes, whole, and a path where it stands."""
-
-    __slots__ = ("blob", "data", "path")
-
-    def __init__(self, path: str, blob: str, data: bytes) -> None:
-        self.path, self.blob, self.data = path, blob, data
 
 
 class GitRepository(GitProgram):
@@ -52,7 +31,7 @@ class GitRepository(GitProgram):
 
     def __init__(self, folder: Path | str | None = None) -> None:
         super().__init__(folder)
-        self._places: tuple[Path, Path, Path | None] | None = None
+        self._places: Places | None = None
         self._config: dict[str, list[str]] | None = None
 
     @classmethod
@@ -67,41 +46,58 @@ class GitRepository(GitProgram):
     @property
     def git_dir(self) -> Path:
         """This work tree's own git directory (HEAD and index are here)."""
-        return self._find()[0]
+        return self._find().git_dir
 
     @property
     def common_dir(self) -> Path:
         """The git directory that all work trees share (objects, refs and our weights are here)."""
-        return self._find()[1]
+        return self._find().common_dir
 
     @property
     def top_level(self) -> Path | None:
         """The top of the work tree; None in a bare repository."""
-        return self._find()[2]
+        return self._find().top_level
 
     def work_tree(self) -> Path:
         """The top of the work tree. Raises WrongUse in a bare repository."""
+        if self.top_level is None and self.config("core.bare") != "true":
+            raise WrongUse("this folder is inside a git directory", "Go to the folder where your files are.")
         if self.top_level is None:
             raise WrongUse("this repository is bare: it has no work tree", "Run this in a clone of it.")
         return self.top_level
 
-    def _find(self) -> tuple[Path, Path, Path | None]:
+    def folder_of_user(self) -> Path:
+        """The folder of the work tree where the user is, or its top for one who is elsewhere (`git --work-tree=...`). Raises WrongUse."""
+        top, here = self.work_tree(), Path(self.folder or Path.cwd())
+        return here if here.resolve().is_relative_to(top.resolve()) else top
+
+    def _find(self) -> Places:
         if self._places is None:
-            status, output, stderr = self.try_run("rev-parse", "--absolute-git-dir", "--git-common-dir", "--show-toplevel")
-            lines = os.fsdecode(output).splitlines()
-            if len(lines) < 2:
-                if "not a git repository" not in stderr:  # for example one that belongs to somebody else
-                    raise GitFailed(("rev-parse",), status, stderr)
-                where = self.folder or Path.cwd()
-                raise NotARepository(f"{where} is not in a git repository", "Go to a repository, or make one with `git init`.")
-            here = Path(self.folder or "")
-            common = Path(os.path.abspath(here / lines[1]))  # noqa: PTH100 - resolve() would follow links
-            self._places = Path(lines[0]), common, Path(lines[2]) if len(lines) > 2 else None
+            self._places = find_places(self)
         return self._places
+
+    def environment(self) -> dict[str, str]:
+        """What a look-up runs with; once it is known where the repository is, in words that hold in any folder."""
+        kept = super().environment()
+        return kept | self._places.absolute(kept) if self._places and self.folder is None else kept
+
+    def run_at_top(self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> bytes:
+        """What git prints in the folder where this repository's paths start. Raises GitFailed or GitMissing."""
+        status, output, stderr = self.try_run_at_top(*arguments, stdin=stdin, environment=environment)
+        if status:
+            raise git_failed(arguments, status, stderr)
+        return output
+
+    def try_run_at_top(
+        self, *arguments: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None
+    ) -> tuple[int, bytes, str]:
+        """As `try_run`, in the folder where this repository's paths start."""
+        places = self._find()
+        return self.try_run("-C", str(places.top), *arguments, stdin=stdin, environment={**places.named(), **(environment or {})})
 
     def git_path(self, name: str) -> Path:
         """Where git keeps a file of this repository ("hooks", "info/attributes", "index"), by git's own rules."""
-        return Path(os.path.abspath(Path(self.folder or "") / self.text("rev-parse", "--git-path", name)))  # noqa: PTH100 - as above
+        return Path(os.path.abspath(Path(self.folder or "") / self.text("rev-parse", "--git-path", name)))  # noqa: PTH100 - links stay
 
     # configuration
 
@@ -125,7 +121,7 @@ class GitRepository(GitProgram):
         """The value of a key ("http.proxy") by git's rules for sections that name a URL, or None."""
         status, output, stderr = self.try_run("config", "-z", "--get-urlmatch", key, url)
         if status > 1:
-            raise GitFailed(("config", "--get-urlmatch", key, url), status, stderr)
+            raise git_failed(("config", "--get-urlmatch", key, url), status, stderr)
         return os.fsdecode(output).removesuffix("\0") if status == 0 else None
 
     def set_config(self, key: str, value: str, scope: str = "local") -> None:
@@ -142,7 +138,7 @@ class GitRepository(GitProgram):
         """Take all values of a key away. Whether there were any."""
         status, _, stderr = self.try_run("config", f"--{scope}", "--unset-all", key)
         if status not in (0, 5):
-            raise GitFailed(("config", f"--{scope}", "--unset-all", key), status, stderr)
+            raise git_failed(("config", f"--{scope}", "--unset-all", key), status, stderr)
         self._config = None
         return status == 0
 
@@ -150,7 +146,7 @@ class GitRepository(GitProgram):
         """Take a whole section ("filter.lepton") away. Whether it was there."""
         status, _, stderr = self.try_run("config", f"--{scope}", "--remove-section", section)
         if status and "no such section" not in stderr.lower():
-            raise GitFailed(("config", f"--{scope}", "--remove-section", section), status, stderr)
+            raise git_failed(("config", f"--{scope}", "--remove-section", section), status, stderr)
         self._config = None
         return status == 0
 
@@ -201,7 +197,7 @@ class GitRepository(GitProgram):
         if not stdin:
             return set()
         if revision is None:
-            output = self.run("-C", str(self.top_level or self.git_dir), "check-attr", "--stdin", "-z", "filter", stdin=stdin)
+            output = self.run_at_top("check-attr", "--stdin", "-z", "filter", stdin=stdin)
         else:
             output = self._attributes_of(revision, stdin)
         fields = os.fsdecode(output).split("\0")
@@ -215,7 +211,7 @@ class GitRepository(GitProgram):
             index = {"GIT_INDEX_FILE": str(Path(folder) / "index")}
             self.run("read-tree", revision, environment=index)
             arguments = ("check-attr", "--cached", "--stdin", "-z", "filter")
-            return self.run("-C", str(self.top_level or self.git_dir), *arguments, stdin=stdin, environment=index)
+            return self.run_at_top(*arguments, stdin=stdin, environment=index)
 
     # small blobs: where pointers are
 
@@ -247,8 +243,8 @@ class GitRepository(GitProgram):
         known = self.present(excluded)
         stdin = [f"{tip}\n".encode() for tip in tips] + [f"^{name}\n".encode() for name in known]
         lacking = ("--missing=allow-any", "--ignore-missing") if promised else ("--exclude-promisor-objects",)
-        command = ("--no-replace-objects", "rev-list", "--objects", *(lacking if self._is_partial() else ()), "--stdin")
-        sizes = self.pipeline(command, _SIZES, stdin=b"".join(stdin))
+        command = ("--no-replace-objects", "rev-list", "--objects", *(lacking if self.is_partial() else ()), "--stdin")
+        sizes = self.pipeline(command, SIZES, stdin=b"".join(stdin))
         yield from self.read_small(_small_only(sizes))
 
     def present(self, names: Sequence[str]) -> list[str]:
@@ -258,7 +254,8 @@ class GitRepository(GitProgram):
         lines = self.run("cat-file", "--batch-check=%(objectname)", stdin=_one_a_line(names), environment=_NO_FETCH)
         return [line for line in lines.decode().splitlines() if " " not in line]
 
-    def _is_partial(self) -> bool:
+    def is_partial(self) -> bool:
+        """Whether some objects are only promised here."""
         self.config("core.bare")
         return any(key.endswith((".promisor", ".partialclone")) for key in self._config or ())
 
@@ -266,7 +263,7 @@ class GitRepository(GitProgram):
         """Those of these blobs (hex names) that are here and have at most SMALL bytes; without a path."""
         if not names:
             return []
-        lines = self.run(*_SIZES, stdin=_one_a_line(names), environment=_NO_FETCH).splitlines()
+        lines = self.run(*SIZES, stdin=_one_a_line(names), environment=_NO_FETCH).splitlines()
         return list(self.read_small(_small_only(line for line in lines if not line.endswith(b" missing"))))
 
     def read_small(self, wanted: Iterable[tuple[str, str]]) -> Iterator[SmallBlob]:

@@ -1,11 +1,12 @@
-"""What the user decided: environment, git config and HEAD's lepton.toml. No other module reads any of the three.
+"""Settings, which the user decided: environment, git config and HEAD's lepton.toml. No other module reads any of the three.
 
 `Settings` is cheap to make and reads each source when first asked for something in it.
 """
 
-from git_lepton.settings.values import SETTINGS, TRUSTED_HOST, BadSetting, Setting, Settings
+from git_lepton.settings.settings import Settings
+from git_lepton.settings.values import SETTINGS, BadSetting, Setting
 
-__all__ = ["SETTINGS", "TRUSTED_HOST", "BadSetting", "Setting", "Settings", "settings_outside"]
+__all__ = ["SETTINGS", "BadSetting", "Setting", "Settings", "settings_outside"]
 
 
 def settings_outside() -> Settings:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from git_lepton.git.program import GitFailed
+from git_lepton.git.program import git_failed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def read_for_url(git: GitRepository, section: str, url: str) -> dict[str, str]:
     arguments = ("config", "-z", "--get-urlmatch", section, url)
     status, output, said = git.try_run(*arguments)
     if status > 1:  # 1: nothing is set
-        raise GitFailed(arguments, status, said)
+        raise git_failed(arguments, status, said)
     entries = dict(_key_and_value(text) for text in output.decode("utf-8", "surrogateescape").split("\0") if text)
     return {key.rpartition(".")[2]: value for key, value in entries.items()}
 

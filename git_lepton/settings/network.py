@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from git_lepton.settings.addresses import authority_of_remote, normal_authority
 from git_lepton.settings.git_config import flag, read_for_url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from git_lepton.settings.values import Settings
+    from git_lepton.settings.values import Values
 
 
 @dataclass(frozen=True)
@@ -29,14 +30,14 @@ class HttpSettings:
     extra_headers: tuple[str, ...] = field(default=(), repr=False)  # may hold a token
 
 
-def http_settings(settings: Settings, url: str) -> HttpSettings:
+def http_settings(settings: Values, url: str) -> HttpSettings:
     """The settings for a URL: GIT_SSL_* and the proxy variables of the environment, and http.* of git config by git's rules."""
     environment = settings.environment
     config = read_for_url(settings.git, "http", url) if settings.git else {}
     header = config.get("extraheader")
     verify = flag(config.get("sslverify", "true")) is not False and "GIT_SSL_NO_VERIFY" not in environment
     return HttpSettings(
-        proxy=_proxy(url, config.get("proxy"), environment),
+        proxy=_proxy(url, _proxy_of_remote(settings, url, config.get("proxy")), environment),
         no_proxy=environment.get("no_proxy") or environment.get("NO_PROXY") or "",
         ca_file=_path(environment.get("GIT_SSL_CAINFO") or config.get("sslcainfo")),
         verify=verify,
@@ -48,6 +49,15 @@ def http_settings(settings: Settings, url: str) -> HttpSettings:
 
 def _path(text: str | None) -> str | None:
     return str(Path(text).expanduser()) if text else None
+
+
+def _proxy_of_remote(settings: Values, url: str, otherwise: str | None) -> str | None:
+    """remote.NAME.proxy, as git has it before http.proxy, of a remote on this URL's host."""
+    for name in settings.config.subsections("remote"):
+        proxy, address = settings.config.last(f"remote.{name}.proxy"), settings.config.last(f"remote.{name}.url")
+        if proxy is not None and address and authority_of_remote(settings.rewrite(address)) == normal_authority(url):
+            return proxy
+    return otherwise
 
 
 def _proxy(url: str, configured: str | None, environment: Mapping[str, str]) -> str | None:

@@ -1,4 +1,4 @@
-"""How much of this machine we may use: its processors and its memory, as the system or a container limits them.
+"""Resources of this machine that we may use: processors and memory, as the system or a container limits them.
 
 Limits come from control groups (version 2 or 1: the process's own group and all above it), else from the machine. Nothing is
 read before it is asked for; what was read once holds for the process.
@@ -32,9 +32,9 @@ def memory_budget() -> int:
     `GIT_LEPTON_MEMORY` says it; else it is a quarter of what the machine or our control group allows, 48 to 384 MiB. Raises
     BadSetting.
     """
-    from git_lepton.settings.values import Settings
+    from git_lepton.settings.values import Values
 
-    given = Settings(None).memory
+    given = Values(None).memory
     return max(LEAST_BYTES, given) if given is not None else share_of(memory_limit(_ROOT))
 
 

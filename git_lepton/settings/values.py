@@ -1,4 +1,4 @@
-"""`Settings`: the single values, each from its variable or its git config key, as one table says."""
+"""The single values: each from its variable or its git config key, as one table says."""
 
 from __future__ import annotations
 
@@ -6,17 +6,14 @@ import os
 
 from git_lepton.errors import WrongUse
 from git_lepton.settings.git_config import OWN_SCOPES, GitConfig, flag, read_config
+from git_lepton.settings.kinds import EXAMPLES, READERS, WORDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from git_lepton.git.repository import GitRepository
-    from git_lepton.settings.location import StoreLocation
-    from git_lepton.settings.network import HttpSettings
-
-_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30}
 
 
 class BadSetting(WrongUse):
@@ -33,30 +30,33 @@ class Setting:
     def read(self, text: str, source: str) -> Any:
         """The value that a text stands for. Raises BadSetting, which names `source`."""
         try:
-            return _READERS[self.kind](text)
+            return READERS[self.kind](text)
         except ValueError as error:
+            if self.kind == "secret":  # never quoted
+                raise BadSetting(f"{source} {error}", "It is one word, as `lepton-server token create` prints it.") from None
             raise BadSetting(
-                f"{source} is {text!r}, which is not {_WORDS[self.kind]}", f"For example: {self._example()}"
+                f"{source} is {text!r}, which is not {WORDS[self.kind]}", f"For example: {self._example()}"
             ) from error
 
     def _example(self) -> str:
-        example = {"size": "128m", "count": "4", "flag": "true", "codecs": "0,1,2", "text": "TEXT"}[self.kind]
+        example = EXAMPLES[self.kind]
         return f"git config {self.key} {example}" if self.key else f"{self.variable}={example}"
 
 
 SETTINGS = (
     Setting(
         "token",
-        "text",
+        "secret",
         None,
-        "The token for the store: for GIT_LEPTON_HOST if that is set, else for remotes that you typed.",
+        "The token for the store. It is sent to GIT_LEPTON_HOST if that is set, otherwise to remotes that you typed. A submodule's "
+        "remote does not count as typed, and neither does any remote while GIT_PROTOCOL_FROM_USER is 0.",
         variable="GIT_LEPTON_TOKEN",
     ),
     Setting(
         "token_host",
         "text",
         None,
-        "The host that GIT_LEPTON_TOKEN is for: HOST, or HOST:PORT for one port only.",
+        "The host that GIT_LEPTON_TOKEN may be sent to: HOST, or HOST:PORT for one port only.",
         variable="GIT_LEPTON_HOST",
     ),
     Setting(
@@ -66,43 +66,52 @@ SETTINGS = (
         "Leave pointers in the work tree; `git lepton pull` brings the weights later.",
         variable="GIT_LEPTON_SKIP_SMUDGE",
     ),
-    Setting("url", "text", None, "The store to use, whatever remote and lepton.toml say.", key="lepton.url"),
+    Setting("url", "text", None, "The store to use, whatever the remote and lepton.toml say.", key="lepton.url"),
     Setting(
         "smudge_limit",
         "size",
         128 * 2**20,
-        "Files above this size are written beside git's pipe, after git is done, so that git never holds them in memory.",
+        "Larger files are written without git's pipe, after git has finished, so that git never holds them in memory.",
         key="lepton.smudgeLimit",
     ),
     Setting(
         "scratch_limit",
         "size",
         None,
-        "How many bytes of weights that no commit holds the local store keeps; by default twice the largest file.",
+        "How many bytes of uncommitted weights the local store keeps; by default twice the size of the largest file.",
         key="lepton.scratchLimit",
     ),
+    Setting(
+        "hooks",
+        "flag",
+        True,
+        "Whether a repository with weights gets the pre-push hook automatically; `--no-hooks` sets this to false.",
+        key="lepton.hooks",
+    ),
     Setting("codecs", "codecs", None, "The codec ids that `git add` may use; by default all released ones.", key="lepton.codecs"),
-    Setting("concurrency", "count", 4, "How many packs travel at once.", key="lepton.concurrency"),
+    Setting("concurrency", "count", 4, "How many packs are transferred at once.", key="lepton.concurrency"),
     Setting(
         "memory",
         "size",
         None,
-        "How much memory weights under way may take; by default a quarter of the machine's or container's, 48 to 384 MiB.",
+        "How much memory transfers and coding may use; by default a quarter of the machine's or container's, 48 to 384 MiB.",
         variable="GIT_LEPTON_MEMORY",
     ),
 )
+# What the user approved; many values each, in the user's own config; `git lepton trust` keeps them. Two keys: a program that knows
+# only hosts must not take the name of one store for approval of its whole host.
+TRUSTED_HOST, TRUSTED_STORE = "lepton.trustedHost", "lepton.trustedStore"
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
-TRUSTED_HOST = "lepton.trustedHost"  # many values, in the user's own config; `git lepton trust` keeps it
 
 
-class Settings:
+class Values:
     """The values that hold in one repository, or with git=None outside of any. `environment` is os.environ by default."""
 
     def __init__(self, git: GitRepository | None, environment: Mapping[str, str] | None = None) -> None:
         self.git = git
         self.environment: Mapping[str, str] = os.environ if environment is None else environment
         self._config: GitConfig | None = None
-        self._http: dict[str, HttpSettings] = {}
+        self._origin: str | None = None
 
     @property
     def config(self) -> GitConfig:
@@ -151,6 +160,11 @@ class Settings:
         return limit
 
     @property
+    def hooks(self) -> bool:
+        """Whether hooks may be written where nobody asked for it just now."""
+        return bool(self.value("hooks"))
+
+    @property
     def codecs(self) -> frozenset[int] | None:
         """The codec ids that may be written, or None for all released ones."""
         codecs: frozenset[int] | None = self.value("codecs")
@@ -168,29 +182,60 @@ class Settings:
 
     @property
     def trusted_hosts(self) -> list[str]:
-        """The hosts that the user approved, as they were written.
+        """The hosts of which the user approved every repository, as they were written.
 
         Only the user's own scopes count, not the repository's: trust is a person's word about a host, and a repository's config
         comes along with an archive, a shared folder or a tool that set it up.
         """
-        return list(dict.fromkeys(self.config.all(TRUSTED_HOST, OWN_SCOPES)))
+        return self._approved(TRUSTED_HOST)
+
+    @property
+    def trusted_stores(self) -> list[str]:
+        """The single stores that the user approved, HOST[:PORT]/OWNER/NAME, by the same rule."""
+        return self._approved(TRUSTED_STORE)
+
+    def _approved(self, key: str) -> list[str]:
+        return list(dict.fromkeys(self.config.all(key, OWN_SCOPES)))
+
+    def forget(self) -> None:
+        """Git's configuration has changed: read it again."""
+        self._config = None
+
+    @property
+    def origin_of_remotes(self) -> str:
+        """Who named this repository's remotes: "remote" (the user typed them), or "submodule" (a superproject's tree may have)."""
+        if self._origin is None:
+            self._origin = "submodule" if self._named_by_a_superproject() else "remote"
+        return self._origin
+
+    def _named_by_a_superproject(self) -> bool:
+        """While git works on what others named it sets GIT_PROTOCOL_FROM_USER to 0: `git submodule` and recursive clones do so."""
+        if flag(self.environment.get("GIT_PROTOCOL_FROM_USER", "1")) is False:
+            return True
+        if self.git is None:
+            return False
+        from git_lepton.git.repository import NotARepository
+        from git_lepton.git.submodule import is_submodule
+
+        try:
+            return is_submodule(self.git)
+        except NotARepository:  # somebody asks for an address outside of any
+            return False
+
+    @property
+    def may_ask(self) -> bool:
+        """Whether the user lets git's programs ask questions, and would see one."""
+        import sys
+
+        allowed = flag(self.environment.get("GIT_TERMINAL_PROMPT", "1")) is not False
+        return allowed and sys.stderr is not None and sys.stderr.isatty()
 
     @property
     def interactive(self) -> bool:
-        """Whether somebody can answer a question."""
+        """Whether somebody can answer a question on standard input."""
         import sys
 
-        if flag(self.environment.get("GIT_TERMINAL_PROMPT", "1")) is False:
-            return False
-        return all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr))
-
-    def http(self, url: str) -> HttpSettings:
-        """Git's own proxy and TLS settings for a URL."""
-        from git_lepton.settings.network import http_settings
-
-        if url not in self._http:
-            self._http[url] = http_settings(self, url)
-        return self._http[url]
+        return self.may_ask and sys.stdin is not None and sys.stdin.isatty()
 
     def rewrite(self, url: str, *, push: bool = False) -> str:
         """The URL after git's url.<base>.insteadOf (and pushInsteadOf)."""
@@ -200,61 +245,3 @@ class Settings:
             if prefix:
                 return base + url[len(prefix) :]
         return url
-
-    def remote_name(self, given: str | None = None, *, push: bool = False) -> str | None:
-        """The git remote to use: the given one, else the current branch's, else origin, else the only one, else none."""
-        from git_lepton.settings.location import remote_name
-
-        return remote_name(self, given, push=push)
-
-    def store_location(self, remote: str | None = None, *, push: bool = False) -> StoreLocation:
-        """Where this repository's weights are; `remote` is a remote's name or a URL. Raises NoStore, StoreNotTrusted, BadStoreUrl
-        or BadLeptonToml."""
-        from git_lepton.settings.location import store_location
-
-        return store_location(self, remote, push=push)
-
-    def location_of_url(self, url: str) -> StoreLocation:
-        """The store that a URL names by itself. Raises BadStoreUrl."""
-        from git_lepton.settings.location import location_of_url
-
-        return location_of_url(self, url)
-
-
-def _size(text: str) -> int:
-    unit = _UNITS.get(text[-1:].lower(), 0)
-    value = int(text[:-1]) * unit if unit else int(text)
-    if value < 0:
-        raise ValueError(text)
-    return value
-
-
-def _count(text: str) -> int:
-    value = int(text)
-    if not 1 <= value <= 64:
-        raise ValueError(text)
-    return value
-
-
-def _flag(text: str) -> bool:
-    value = flag(text)
-    if value is None:
-        raise ValueError(text)
-    return value
-
-
-def _codecs(text: str) -> frozenset[int]:
-    codecs = frozenset(int(part) for part in text.replace(",", " ").split())
-    if not codecs or not all(0 <= codec <= 255 for codec in codecs):
-        raise ValueError(text)
-    return codecs | {0}  # raw bytes are always possible: what does not shrink is kept as it is
-
-
-_READERS: dict[str, Callable[[str], Any]] = {"text": str, "size": _size, "count": _count, "flag": _flag, "codecs": _codecs}
-_WORDS = {
-    "size": "a size in bytes (k, m and g may follow)",
-    "count": "a number from 1 to 64",
-    "flag": "true or false",
-    "codecs": "a list of codec ids",
-    "text": "a text",
-}

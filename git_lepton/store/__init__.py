@@ -1,1 +1,1 @@
-"""Where a repository keeps its encodings on this machine: packs under the common git directory."""
+"""The local store: a repository's encodings on this machine, in packs under the common git directory."""

@@ -1,4 +1,4 @@
-"""What objects take in a store, each chunk counted once: for the first that needs it."""
+"""Bills of a local store: what objects take in it, each chunk counted once, for the first object that needs it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from git_lepton.format.manifest import ManifestEntry
-    from git_lepton.store.local_store import LocalStore
+    from git_lepton.store.pack_store import PackStore
 
 
 class Bill(NamedTuple):
@@ -33,7 +33,7 @@ class Bill(NamedTuple):
 class Account:
     """Counts chunks of one store, each once. What is not here counts as raw bytes only."""
 
-    def __init__(self, store: LocalStore) -> None:
+    def __init__(self, store: PackStore) -> None:
         self._store = store
         self._named: set[bytes] = set()
         self._stored: set[bytes] = set()

@@ -1,4 +1,4 @@
-"""Follows a chunk to its base, to the base of that, and so on: to read it, and to tell whether all of it is here."""
+"""Chains of bases: a chunk, its base, the base of that, followed to read the chunk or to tell whether all of it is here."""
 
 from __future__ import annotations
 

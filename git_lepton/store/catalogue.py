@@ -1,4 +1,4 @@
-"""Which pack holds what: the names of all records in a folder of packs, kept up with what other processes do there."""
+"""The catalogue of a folder of packs: which pack holds which record, kept up with what other processes do there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a store of chunks promises, and the errors that a store raises.
+"""The interface of a chunk store: what it promises, and the errors that it raises.
 
 A store keeps encodings of chunks and the manifests that order them. Its promises:
 
@@ -153,7 +153,7 @@ class ChunkStore(Protocol):
 
 
 class WritableChunkStore(ChunkStore, Protocol):
-    """Also keeps what it is given. Adding raises StoreFull, StoreNotWritable or DiskTrouble; nothing is half-visible then."""
+    """A ChunkStore that keeps what it is given. Adding raises StoreFull, StoreNotWritable or DiskTrouble; nothing is half-visible then."""
 
     def add(self, chunk: EncodedChunk) -> None:
         """No-op if there. Raises BaseRefused for a delta whose base is not there yet, or lies too deep already."""

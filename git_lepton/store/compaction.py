@@ -1,4 +1,4 @@
-"""Rewrites packs: merges small ones, rescues those of killed processes, drops what nobody refers to.
+"""Compaction: packs are rewritten to merge small ones, to rescue those of killed processes, and to drop what nothing refers to.
 
 The way is always the same and safe at any point of it: under the store's lock the records to keep are written to new packs,
 those are made durable, and only then the old ones are removed. A crash between leaves records twice, which harms nobody.
@@ -21,14 +21,15 @@ from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pack import Kind
 from git_lepton.store.chunk_store import DamagedChunk, Pruned, StoreBusy, StoreFull, disk_errors
 from git_lepton.store.durable import sync_folder
-from git_lepton.store.file_lock import is_locked, try_lock
+from git_lepton.store.file_lock import is_locked, try_lock, unlock
 from git_lepton.store.own_packs import ROLL_BYTES
 from git_lepton.store.pack_file import PackFile
 from git_lepton.store.pack_writer import PackWriter
 from git_lepton.store.reachability import reachable_chunks
+from git_lepton.store.verification import is_damaged, lost_before
 
 if TYPE_CHECKING:
-    from git_lepton.store.local_store import LocalStore
+    from git_lepton.store.pack_store import PackStore
 
 SMALL_PACK_BYTES = 4 * 1024 * 1024
 MANY_SMALL_PACKS = 48
@@ -39,7 +40,7 @@ _NAME = slice(16, 48)  # of a record's header
 Wanted = Callable[[PackFile, int], bool]  # whether a record, given by its pack and number in it, is to stay
 
 
-def tidy(store: LocalStore) -> None:
+def tidy(store: PackStore) -> None:
     """Merge small packs if there are many, and take over those that killed processes left. Puts it off while others
     are busy or there is no room."""
     store.catalogue.refresh()
@@ -54,8 +55,8 @@ def tidy(store: LocalStore) -> None:
         rewrite(store, [pack for pack in small + orphans if pack in known], partial(_is_needed, store))
 
 
-def prune(store: LocalStore, keep: set[ObjectId], older_than_s: float, dry_run: bool) -> Pruned:
-    """See LocalStore.prune."""
+def prune(store: PackStore, keep: set[ObjectId], older_than_s: float, dry_run: bool) -> Pruned:
+    """Drop what is neither reachable from the objects in `keep` nor younger than `older_than_s` seconds (as LocalStore.prune says)."""
     if not store.catalogue.folder.is_dir():
         return Pruned(0, 0)
     limit = time.time() - older_than_s  # now, for `keep` may not know what is added while we wait
@@ -73,6 +74,23 @@ def prune(store: LocalStore, keep: set[ObjectId], older_than_s: float, dry_run: 
             return Pruned(len(gone), sum(_garbage_bytes(pack, is_wanted) for pack in old))
         rewrite(store, [pack for pack in old if _garbage_bytes(pack, is_wanted)], is_wanted)
         return Pruned(len(gone), before - sum(pack.size for pack in store.catalogue.packs()))
+
+
+def clear_damage(store: PackStore, *, patience_s: float = 0.0) -> list[str]:
+    """Remove the packs in which something is damaged and all of which is sound elsewhere by now, or here: what is sound moves out of them.
+    Their names. One of which something still needed is lost stays, so that `verify` can name it. Raises StoreBusy."""
+    store.refresh()
+    bad = [pack for pack in store.catalogue.packs() if pack.sealed and is_damaged(pack) and not any(lost_before(store, pack))]
+    if not bad:
+        return []
+    with disk_errors(store.root), store.gate.removing(patience_s):
+        store.catalogue.refresh(thoroughly=True)
+        there = {pack.path.name: pack for pack in store.catalogue.packs()}
+        named = [pack.path.name for pack in bad if pack.path.name in there]
+        for name in named:  # each on its own: one that stays keeps no other
+            rewrite(store, [there[name]], partial(_is_needed, store))
+        left = {pack.path.name for pack in store.catalogue.packs()}
+        return [name for name in named if name not in left]
 
 
 def _young(packs: list[PackFile], limit: float) -> set[PackFile]:
@@ -95,7 +113,7 @@ def _is_orphan(pack: PackFile) -> bool:
         os.close(descriptor)
 
 
-def _wanted(store: LocalStore, objects: set[bytes], chunks: set[bytes]) -> Wanted:
+def _wanted(store: PackStore, objects: set[bytes], chunks: set[bytes]) -> Wanted:
 
     def is_wanted(pack: PackFile, ordinal: int) -> bool:
         header = pack.header(ordinal)
@@ -105,7 +123,7 @@ def _wanted(store: LocalStore, objects: set[bytes], chunks: set[bytes]) -> Wante
     return is_wanted
 
 
-def _is_needed(store: LocalStore, pack: PackFile, ordinal: int) -> bool:
+def _is_needed(store: PackStore, pack: PackFile, ordinal: int) -> bool:
     """Of a record that is there more than once only the copy stays that the catalogue names, if that is sound."""
     header = pack.header(ordinal)
     look_up = store.catalogue.manifest if header[0] == Kind.MANIFEST else store.catalogue.chunk
@@ -123,7 +141,7 @@ def _garbage_bytes(pack: PackFile, is_wanted: Wanted) -> int:
     return sum(pack.length(ordinal) for ordinal in range(len(pack)) if not is_wanted(pack, ordinal))
 
 
-def rewrite(store: LocalStore, packs: list[PackFile], is_wanted: Wanted) -> None:
+def rewrite(store: PackStore, packs: list[PackFile], is_wanted: Wanted) -> None:
     """Put the wanted records of these packs into new ones, then remove these. A sealed pack with damage in a wanted record
     stays as it is, so that `verify` can name what is lost."""
     with _exclusive(packs) as locks:
@@ -155,13 +173,14 @@ def _exclusive(packs: list[PackFile]) -> Iterator[dict[PackFile, int | None]]:
     finally:
         for left in locks.values():
             if left is not None:
+                unlock(left)  # a process that was just forked may hold the file open for a moment longer
                 os.close(left)
 
 
 class _Output:
     """Takes records over into new packs; removes the packs they came from as soon as the new ones are durable."""
 
-    def __init__(self, store: LocalStore, locks: dict[PackFile, int | None]) -> None:
+    def __init__(self, store: PackStore, locks: dict[PackFile, int | None]) -> None:
         self._store = store
         self._locks = locks
         self._folder = store.catalogue.folder

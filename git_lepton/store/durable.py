@@ -1,4 +1,4 @@
-"""Writes that survive kill -9 and a loss of power."""
+"""Durable writes: they survive kill -9 and a loss of power."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_durably(path: Path, data: bytes) -> None:
-    """The file holds exactly `data`, or what it held before, whatever happens meanwhile."""
+def write_durably(path: Path, data: bytes, *, mode: int = 0o666) -> None:
+    """The file holds exactly `data`, or what it held before, whatever happens meanwhile. `mode`: its rights, less the umask's."""
     temporary = path.with_name(f".{path.name}.{os.urandom(6).hex()}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, mode)
     try:
         try:
             write_all(descriptor, data)

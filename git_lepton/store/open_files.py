@@ -1,4 +1,4 @@
-"""Reads pieces of pack files through a bounded number of open descriptors, from any thread."""
+"""Open pack files: a bounded number of descriptors, through which any thread reads pieces of packs."""
 
 from __future__ import annotations
 

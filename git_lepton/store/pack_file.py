@@ -1,4 +1,4 @@
-"""What one local pack holds: read from its index if it is sealed, else record by record (docs/format.md, section 5)."""
+"""One local pack and its records: read from its index if it is sealed, else record by record (docs/format.md, section 5)."""
 
 from __future__ import annotations
 

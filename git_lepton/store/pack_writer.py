@@ -1,4 +1,4 @@
-"""Writes one local pack: made on disk with its first record, appended to, made durable, sealed."""
+"""The writer of one local pack: it is made on disk with its first record, appended to, made durable, sealed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a process owes for answering "it is here" about what other processes stored."""
+"""Packs of other processes that our answers relied on: synced with ours while open, and marked as used so that prune spares them."""
 
 from __future__ import annotations
 
@@ -31,13 +31,12 @@ class Reliance:
             self._in_use.setdefault(pack.path, 0.0)
 
     def make_durable(self) -> None:
-        """Raises OSError. A pack that vanished was rewritten, durably, by who removed it."""
+        """Sync the open packs that answers relied on. One that vanished was rewritten, durably, by whoever removed it. Raises OSError."""
         while self._open:
             path = self._open.pop()
             try:
-                descriptor = os.open(
-                    path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY
-                )  # Windows syncs what one may write
+                # Windows syncs only what one may write
+                descriptor = os.open(path, os.O_RDWR if sys.platform == "win32" else os.O_RDONLY)
             except FileNotFoundError:
                 continue
             try:
@@ -46,7 +45,7 @@ class Reliance:
                 os.close(descriptor)
 
     def mark_in_use(self) -> None:
-        """Where we may not write, nor can a prune of ours."""
+        """Touch packs in use, so that prune counts them as young. One that we may not touch is safe: no prune of ours could delete it."""
         now = time.monotonic()
         for path, last in self._in_use.items():
             if not last or now - last > _FRESH_S:

@@ -1,4 +1,4 @@
-"""Reads a whole local store and names what is wrong in it."""
+"""Verification of a local store: everything in it is read, and what is wrong is named."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from git_lepton.store.chunk_store import Problem
 from git_lepton.store.open_files import read_at
 
 if TYPE_CHECKING:
-    from git_lepton.store.local_store import LocalStore
     from git_lepton.store.pack_file import PackFile
+    from git_lepton.store.pack_store import PackStore
 
 
-def problems(store: LocalStore) -> Iterator[Problem]:
+def problems(store: PackStore) -> Iterator[Problem]:
     """Packs whose index is not sound, chunks that do not decode to what their names say, objects that lack chunks."""
     for pack in store.catalogue.packs():
         yield from _pack_problems(pack)
-        yield from _lost_before(store, pack)
+        yield from lost_before(store, pack)
     broken = set()
     for name in store.catalogue.chunk_names():
         try:
@@ -30,6 +30,11 @@ def problems(store: LocalStore) -> Iterator[Problem]:
             yield Problem(name.hex(), error.message)
     for name in store.catalogue.manifest_names():
         yield from _object_problems(store, ObjectId(name), broken)
+
+
+def is_damaged(pack: PackFile) -> bool:
+    """Whether something is wrong with a pack, as far as its index and what was found before say: nothing else in it is read."""
+    return bool(pack.damaged) or any(True for _ in _pack_problems(pack))
 
 
 def _pack_problems(pack: PackFile) -> Iterator[Problem]:
@@ -48,7 +53,7 @@ def _pack_problems(pack: PackFile) -> Iterator[Problem]:
         yield Problem(pack.path.name, error.message)
 
 
-def _lost_before(store: LocalStore, pack: PackFile) -> Iterator[Problem]:
+def lost_before(store: PackStore, pack: PackFile) -> Iterator[Problem]:
     """Records that somebody found damaged earlier, if they have not come again. In an open pack they were never promised."""
     for ordinal in pack.damaged if pack.sealed else ():
         record = pack.record(ordinal)
@@ -58,7 +63,7 @@ def _lost_before(store: LocalStore, pack: PackFile) -> Iterator[Problem]:
             yield Problem(subject, f"its stored bytes are damaged (in {pack.path.name})")
 
 
-def _object_problems(store: LocalStore, oid: ObjectId, broken: set[bytes]) -> Iterator[Problem]:
+def _object_problems(store: PackStore, oid: ObjectId, broken: set[bytes]) -> Iterator[Problem]:
     try:
         manifest = store.manifest(oid)
     except LeptonError as error:

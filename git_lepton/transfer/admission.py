@@ -1,4 +1,4 @@
-"""In which form each chunk of a push goes: as it is stored here where the other side can take it so, else coded anew.
+"""Admission of chunks to a push: each goes as it is stored here where the other side can take it so, else coded anew.
 
 A delta goes as it is where its codec is allowed and its base is there or goes before it. Where its base is neither (it was made
 against a version that is never pushed) it is coded against the nearest of its base's own bases that is, else without a base. No
@@ -32,19 +32,6 @@ class Admitted(NamedTuple):
     base: ChunkId | None
     depth: int
     as_it_is: bool
-
-
-def outside_bases(store: LocalStore, names: Collection[ChunkId]) -> list[ChunkId]:
-    """The chunks below these in their chains that are not among them: whether they are there is worth asking."""
-    among = names if isinstance(names, (set, frozenset, dict)) else set(names)
-    found: dict[ChunkId, None] = {}
-    for name in names:
-        base = store.base(name)
-        while base is not None and base not in found:
-            if base not in among:
-                found[base] = None
-            base = store.base(base)
-    return list(found)
 
 
 def admit(

@@ -1,4 +1,4 @@
-"""Locks and shares of one repository on its server: a typed method for each request of docs/wire-protocol.md."""
+"""Locks, shares and the bill of one repository on its server, as docs/wire-protocol.md has their requests."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 from typing import Any
 
 from git_lepton.errors import LeptonError, NotAllowed, WrongUse
-from git_lepton.transfer.bodies import Reply
-from git_lepton.transfer.refusals import ServerRefused
+from git_lepton.transfer.http.bodies import Reply
+from git_lepton.transfer.http.refusals import ServerRefused
 from git_lepton.transfer.remote_store import RemoteStore
 from git_lepton.wire import protocol
 from git_lepton.wire.collaboration import LockInfo, LockList, NewLink, NewLock, NewShare, ShareInfo, ShareList
 from git_lepton.wire.messages import to_json
+from git_lepton.wire.usage import RepositoryUsage
 
 
 class LockedByOther(NotAllowed):
@@ -59,11 +60,20 @@ class Collaboration:
         asked = about or f"repository {self._remote.repository}"
         kind = "application/json" if body else ""
         try:
-            return self._remote.connection.request(method, path, asked=asked, body=body, content_type=kind)
+            return self._remote.connection.request(
+                method, path, asked=asked, body=body, content_type=kind, most=protocol.MAX_LIST_BYTES
+            )
         except ServerRefused as error:
             if error.code in _OURS:
                 raise _OURS[error.code](error.message, error.hint) from error
             raise
+
+
+def usage_of(remote: RemoteStore) -> RepositoryUsage:
+    """The server's bill of the repository, by branch too where it hosts the git history. Raises NotFound, NetworkTrouble."""
+    path = protocol.repository_path(remote.repository, "usage") + "?branches=true"
+    asked = f"repository {remote.repository}"
+    return remote.connection.request("GET", path, asked=asked, most=protocol.MAX_LIST_BYTES).message(RepositoryUsage)
 
 
 _OURS: dict[str, type[LeptonError]] = {"bad_request": CannotBe, "conflict": LockedByOther}

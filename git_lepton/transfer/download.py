@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from git_lepton.errors import WeightsMissing
 from git_lepton.transfer.fetching import Fetcher
+from git_lepton.transfer.http.refusals import RangeGone
 from git_lepton.transfer.progress import SILENT
 from git_lepton.transfer.ranges import PlannedChunk, ordered_ranges, read_plan
-from git_lepton.transfer.refusals import RangeGone
 from git_lepton.transfer.tombstones import WeightsTakenAway, taken_away
 
 if TYPE_CHECKING:
@@ -48,23 +48,25 @@ class Downloaded:
 class ObjectsAbsent(WeightsMissing):
     """The server does not have all that is wanted; all others were brought.
 
-    `objects` are the oids, `taken_away` says of which it is why.
+    `where` names the repository and its host, `objects` are the oids, `taken_away` says of which it is why; `bytes_received` of the
+    others.
     """
 
     def __init__(
         self,
         objects: Sequence[ObjectId],
-        repository: str,
-        host: str,
+        where: str,
         taken_away: Mapping[ObjectId, WeightsTakenAway] = MappingProxyType({}),
+        bytes_received: int = 0,
     ) -> None:
         known = list(taken_away.values())
         unknown = [oid for oid in objects if oid not in taken_away]
         told = [*(error.message for error in known), *map(str, unknown)]
         names = ", ".join(told[:3]) + (f" and {len(told) - 3} more" if len(told) > 3 else "")
         hint = "Somebody who has them has to run: git lepton push" if unknown else known[0].hint if known else ""
-        super().__init__(f"{repository} on {host} lacks weights: {names}", hint)
+        super().__init__(f"{where} {'lack' if ' and ' in where else 'lacks'} weights: {names}", hint)
         self.objects = objects
+        self.bytes_received = bytes_received
         self.taken_away = taken_away
 
     def about(self, oid: ObjectId) -> WeightsMissing:
@@ -102,7 +104,7 @@ def download(
     absent = [pointer.oid for pointer in pointers if pointer.oid not in brought]
     if absent:
         gone = {oid: WeightsTakenAway(stone) for oid, stone in taken_away(remote, absent).items()}
-        raise ObjectsAbsent(absent, remote.repository, remote.connection.host, gone)
+        raise ObjectsAbsent(absent, f"{remote.repository} on {remote.connection.host}", gone, received)
     return Downloaded(len(fresh), received)
 
 

@@ -21,15 +21,15 @@ from git_lepton.errors import CorruptData, NetworkTrouble
 from git_lepton.format.pack import HEADER_BYTES
 from git_lepton.store.chunk_store import BaseRefused
 from git_lepton.store.recoding import decoded_and_solo
-from git_lepton.transfer.patience import Transient
+from git_lepton.transfer.http.refusals import UrlExpired
+from git_lepton.transfer.http.retries import Transient
 from git_lepton.transfer.ranges import PackRange, PlannedChunk
-from git_lepton.transfer.refusals import UrlExpired
 
 if TYPE_CHECKING:
     from git_lepton.format.coding.encoded import EncodedChunk
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.store.local_store import LocalStore
-    from git_lepton.transfer.bodies import Stream
+    from git_lepton.transfer.http.bodies import Stream
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
     from git_lepton.wire.messages import RangeUrl

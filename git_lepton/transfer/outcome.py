@@ -1,4 +1,4 @@
-"""How an upload ends: waiting until the server has verified it, and saying what it refused."""
+"""The outcome of an upload: waiting until the server has verified it, and saying what it refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import LeptonError, NetworkTrouble
-from git_lepton.transfer.refusals import error_of_code
+from git_lepton.transfer.http.refusals import error_of_code
 
 if TYPE_CHECKING:
     from git_lepton.transfer.progress import Progress
@@ -44,4 +44,4 @@ def refusal(state: UploadState, host: str) -> LeptonError:
         return NetworkTrouble(f"{host} refused the upload without a reason", "Push again.")
     told = "; ".join(f"{failure.subject[:64]}: {failure.message}" for failure in failures[:3])
     more = f" (and {len(failures) - 3} more)" if len(failures) > 3 else ""
-    return error_of_code(failures[0].code, f"{host} refused what was pushed: {told}{more}")
+    return error_of_code(failures[0].code, f"{host} refused what was pushed: {told}{more}", host)

@@ -12,7 +12,7 @@ from git_lepton.format.pack import HEADER_BYTES, MAX_PACK_BYTES, PACK_HEAD, TRAI
 
 if TYPE_CHECKING:
     from git_lepton.format.coding.encoded import EncodedChunk
-    from git_lepton.transfer.bodies import Buffer
+    from git_lepton.transfer.http.bodies import Buffer
 
 LEAST_BYTES = 1024 * 1024
 FIRST_BYTES = 8 * 1024 * 1024
@@ -47,6 +47,20 @@ def make_pack(chunks: Iterable[EncodedChunk]) -> OutgoingPack:
     body = [part for header, chunk in zip(headers, kept, strict=True) for part in (header, chunk.payload)]
     buffers: tuple[Buffer, ...] = (PACK_HEAD, *body, end)
     return OutgoingPack(str(name), kept, buffers, sum(map(len, buffers)), sum(chunk.raw_length for chunk in kept))
+
+
+class SentMeter:
+    """Turns bytes of a pack that were sent into raw bytes of files, which is what progress counts; `advance` gets the latter."""
+
+    def __init__(self, pack: OutgoingPack, advance: Callable[[int], None]) -> None:
+        self._raw, self._length, self._advance = pack.raw, pack.length, advance
+        self.bytes = self._told = 0
+
+    def sent(self, count: int) -> None:
+        self.bytes += count
+        reached = self._raw * self.bytes // self._length
+        step, self._told = reached - self._told, reached
+        self._advance(step)
 
 
 class PackSizes:

@@ -1,4 +1,4 @@
-"""How a transfer tells what it is doing, and how long it may still take.
+"""Progress of a transfer: what it is doing, and how long it may still take.
 
 Whoever shows progress implements `Progress`; a transfer calls it from several threads, so an implementation locks what it
 changes. The terminal's is `entry.terminal`; `Silent` shows nothing.

@@ -1,4 +1,4 @@
-"""What a plan for a download says, checked, and how it is cut into ranges that several streams can fetch."""
+"""The plan of a download, checked, and cut into ranges that several streams can fetch."""
 
 from __future__ import annotations
 

@@ -16,16 +16,18 @@ from git_lepton.errors import CorruptData
 from git_lepton.format.identifiers import ChunkId, Digest, ObjectId
 from git_lepton.format.manifest import Manifest, parse_manifest
 from git_lepton.format.pack import MAX_DEPTH
-from git_lepton.transfer.bodies import Body, Reply, Sent, Stream, body_length
-from git_lepton.transfer.connection import Connection
-from git_lepton.transfer.credentials import CredentialChain, GitCredentials
-from git_lepton.transfer.network import host_of
-from git_lepton.transfer.patience import Attempts
-from git_lepton.transfer.refusals import AlreadyThere
+from git_lepton.transfer.http.bodies import Body, Reply, Sent, Stream, body_length
+from git_lepton.transfer.http.connection import Connection
+from git_lepton.transfer.http.credentials import CredentialChain, GitCredentials
+from git_lepton.transfer.http.hosts import host_of
+from git_lepton.transfer.http.refusals import AlreadyThere, AnswerTooLong
+from git_lepton.transfer.http.retries import Attempts, Patience
 from git_lepton.wire import protocol
 from git_lepton.wire.messages import (
     Account,
     Capabilities,
+    NamedBase,
+    NamedBases,
     NewRepository,
     PackOffer,
     PackOffers,
@@ -39,6 +41,7 @@ from git_lepton.wire.messages import (
     Tickets,
     Upload,
     UploadState,
+    UsableBases,
     to_json,
 )
 
@@ -92,7 +95,7 @@ class RemoteStore:
         return self._states(oids, "objects", "check")
 
     def check_and_hear(self, oids: Sequence[ObjectId]) -> tuple[dict[ObjectId, int], bool]:
-        """The same; and whether some of those that are missing were taken away on the record (see `tombstones`)."""
+        """For each oid protocol.MISSING, PENDING or STORED; and whether some that are missing were taken away on the record."""
         return self._heard_states(oids, "objects", "check")
 
     def stored(self, oids: Sequence[ObjectId]) -> set[ObjectId]:
@@ -103,22 +106,42 @@ class RemoteStore:
         """The manifests of those of these objects that the repository has. Raises BadAnswer, BadManifest."""
         found = []
         for batch in _batches(oids, protocol.MAX_MANIFESTS):
-            body = self._ask("POST", "manifests", "read", body=_joined(batch)).body
-            for oid, data in zip(batch, _framed(body, len(batch)), strict=True):
+            for oid, data in zip(batch, self._manifests(batch), strict=True):
                 if data:
                     found.append(_checked(oid, parse_manifest(data)))
         return found
+
+    def _manifests(self, oids: Sequence[ObjectId]) -> list[bytes]:
+        """One text for each, "" for those that are not there; asked for in halves where they are too much for one answer."""
+        most = protocol.MAX_MANIFESTS_BYTES + 4 * len(oids)
+        try:
+            body = self._ask("POST", "manifests", "read", body=_joined(oids), most=most).body
+        except AnswerTooLong:
+            if len(oids) == 1:
+                raise
+            middle = len(oids) // 2
+            return self._manifests(oids[:middle]) + self._manifests(oids[middle:])
+        return _framed(body, len(oids))
 
     # Upload
 
     def open_upload(self) -> Upload:
         return self._ask("POST", "uploads").message(Upload)
 
-    def have(self, session: str, chunks: Sequence[ChunkId]) -> dict[ChunkId, int]:
-        """Those of these chunks that need not be sent, with the number of bases that each has there: a promise for as long as the
-        session lasts."""
-        states = self._states(chunks, "uploads", session, "have", most=protocol.STORED + MAX_DEPTH)
+    def have(self, session: str, chunks: Sequence[ChunkId], *, as_bases: bool = False) -> dict[ChunkId, int]:
+        """Those of these chunks that need not be sent (`as_bases`: that others which are sent may lie on), with the number of bases
+        that each has there: a promise for as long as the session lasts."""
+        asked = "have?bases=true" if as_bases else "have"
+        states = self._states(chunks, "uploads", session, asked, most=protocol.STORED + MAX_DEPTH)
         return {name: state - protocol.STORED for name, state in states.items() if state >= protocol.STORED}
+
+    def name_bases(self, session: str, bases: Sequence[NamedBase]) -> list[str]:
+        """Those of these whose chunks may be bases in the session. Raises NotFound for a server that cannot tell."""
+        found: list[str] = []
+        for batch in _batches(bases, protocol.MAX_NAMED_BASES):
+            reply = self._ask("POST", "uploads", session, "bases", message=NamedBases(list(batch)))
+            found += reply.message(UsableBases).repositories
+        return found
 
     def announce(self, session: str, manifest: Manifest) -> None:
         """Say which chunks an object consists of, before they come."""
@@ -170,24 +193,26 @@ class RemoteStore:
         self._ask("POST", "uploads", session, "packs", pack, "received")
 
     def commit(self, session: str) -> UploadState:
-        return self._ask("POST", "uploads", session, "commit").message(UploadState)
+        return self._ask("POST", "uploads", session, "commit", most=protocol.MAX_LIST_BYTES).message(UploadState)
 
     def upload_state(self, session: str, wait: float = 0.0) -> UploadState:
         """How far an upload is; the server may hold its answer back for `wait` seconds while it verifies."""
-        return self._ask("GET", "uploads", f"{session}?wait={wait:g}").message(UploadState)
+        return self._ask("GET", "uploads", f"{session}?wait={wait:g}", most=protocol.MAX_LIST_BYTES).message(UploadState)
 
     # Download
 
     def plans(self, chunks: Sequence[ChunkId]) -> Iterator[tuple[Sequence[ChunkId], Plan]]:
         """How to fetch these chunks, in batches."""
         for batch in _batches(chunks, _PLANNED_AT_ONCE):
-            yield batch, self._ask("POST", "plan", body=_joined(batch)).message(Plan)
+            most = protocol.MAX_MESSAGE_BYTES + len(batch) * (1 + MAX_DEPTH) * protocol.MAX_PLANNED_BYTES
+            yield batch, self._ask("POST", "plan", body=_joined(batch), most=most).message(Plan)
 
     def range_urls(self, ranges: Sequence[RangeRequest]) -> list[RangeUrl]:
         """Where to get each of these ranges, for a short time."""
         found: list[RangeUrl] = []
         for batch in _batches(ranges, protocol.MAX_RANGES):
-            found += self._ask("POST", "urls", message=RangeRequests(list(batch))).message(RangeUrls).urls
+            most = protocol.MAX_MESSAGE_BYTES + len(batch) * protocol.MAX_URL_BYTES
+            found += self._ask("POST", "urls", message=RangeRequests(list(batch)), most=most).message(RangeUrls).urls
         if len(found) != len(ranges):
             raise BadAnswer(f"{self.connection.host} gave {len(found)} addresses for {len(ranges)} ranges")
         return found
@@ -200,12 +225,15 @@ class RemoteStore:
         """How long to bear it when `open_range` breaks again and again."""
         return self.connection.attempts()
 
-    def _ask(self, method: str, *parts: str, body: Body = b"", message: Any = None) -> Reply:
+    def _ask(
+        self, method: str, *parts: str, body: Body = b"", message: Any = None, most: int = protocol.MAX_MESSAGE_BYTES
+    ) -> Reply:
         path = protocol.repository_path(self.repository, *parts)
         kind = protocol.BINARY if body else ""
         if message is not None:
             body, kind = json.dumps(to_json(message)).encode(), "application/json"
-        return self.connection.request(method, path, asked=f"repository {self.repository}", body=body, content_type=kind)
+        asked = f"repository {self.repository}"
+        return self.connection.request(method, path, asked=asked, body=body, content_type=kind, most=most)
 
     def _states(self, names: Sequence[Name], *parts: str, most: int = protocol.STORED) -> dict[Name, int]:
         return self._heard_states(names, *parts, most=most)[0]
@@ -222,7 +250,7 @@ class RemoteStore:
         return found, some_taken
 
 
-def connect(location: StoreLocation, settings: Settings) -> RemoteStore:
+def connect(location: StoreLocation, settings: Settings, patience: Patience | None = None) -> RemoteStore:
     """The repository that a location names, with git's settings for its host and the user's credentials for it."""
     token = settings.token if location.token_allowed else None
     chain = CredentialChain(
@@ -233,7 +261,7 @@ def connect(location: StoreLocation, settings: Settings) -> RemoteStore:
         git=GitCredentials(interactive=settings.interactive),
         netrc_file=_netrc(settings.environment.get("NETRC", "")),
     )
-    connection = Connection(location.url, credentials=chain, network=settings.http, codecs=DECODABLE)
+    connection = Connection(location.url, credentials=chain, network=settings.http, codecs=DECODABLE, patience=patience)
     return RemoteStore(connection, location.repository, streams=settings.concurrency)
 
 

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from git_lepton.errors import WeightsMissing
+from git_lepton.errors import CorruptData, WeightsMissing
 from git_lepton.format.identifiers import ObjectId
-from git_lepton.transfer.refusals import NotFound
+from git_lepton.transfer.http.refusals import NotFound
 from git_lepton.wire import protocol
 from git_lepton.wire.tombstones import Tombstone, Tombstones
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
 
-_PURGED = "purged"
+_PURGED, _LOST = "purged", "lost"
 _NAMED = 3
 
 
@@ -34,6 +34,17 @@ class WeightsTakenAway(WeightsMissing):
             else "Use another version; or who still has the weights brings them back: git lepton push"
         )
         super().__init__(f"sha256:{stone.oid} {told(stone)}", remedy)
+        self.stone = stone
+
+    @property
+    def for_good(self) -> bool:
+        """Whether the server does not take these weights again."""
+        return self.stone.kind == _PURGED
+
+    @property
+    def on_purpose(self) -> bool:
+        """Whether somebody wanted the weights to be gone: who still has lost ones should keep them."""
+        return self.stone.kind != _LOST
 
 
 def told(stone: Tombstone) -> str:
@@ -55,33 +66,37 @@ def taken_away(remote: RemoteStore, oids: Iterable[ObjectId]) -> dict[ObjectId, 
                 asked=f"repository {remote.repository}",
                 body=protocol.join_digests([oid.raw for oid in batch]),
                 content_type=protocol.BINARY,
+                most=protocol.MAX_LIST_BYTES,
             )
         except NotFound:
             return found
-        wanted = set(batch)
-        stones = {ObjectId(bytes.fromhex(stone.oid)): stone for stone in reply.message(Tombstones).tombstones}
-        found |= {oid: stone for oid, stone in stones.items() if oid in wanted}
+        wanted = {oid.hex: oid for oid in batch}  # of anything else that is told nothing is believed
+        found |= {wanted[stone.oid]: stone for stone in reply.message(Tombstones).tombstones if stone.oid in wanted}
     return found
 
 
-def to_send(store: LocalStore, remote: RemoteStore, oids: Sequence[ObjectId], progress: Progress) -> list[ObjectId]:
+def to_send(store: LocalStore, remote: RemoteStore, oids: Sequence[ObjectId], progress: Progress) -> tuple[list[ObjectId], int]:
     """Those of these objects that a push must bring: the server does not have them, and did not take them away for good. What it
-    let expire comes back where it is whole here."""
+    let expire comes back where it is whole here. And how many were taken away, and stay so."""
     try:
         states, some_taken = remote.check_and_hear(oids)
     except NotFound:  # the first push makes the repository
-        return list(oids)
+        return list(oids), 0
     absent = [oid for oid in oids if states[oid] != protocol.STORED]
     stones = taken_away(remote, absent) if some_taken else {}
-    left = [stone for oid, stone in stones.items() if stone.kind == _PURGED or not _is_whole(store, oid)]
+    left = [stone for oid, stone in stones.items() if stone.kind == _PURGED or not is_whole(store, oid)]
     if left:
         names = "; ".join(f"sha256:{stone.oid} {told(stone)}" for stone in left[:_NAMED])
         more = f" and {len(left) - _NAMED} more" if len(left) > _NAMED else ""
         progress.note(f"{remote.connection.host} has taken away weights, whose pointers travel without them: {names}{more}")
     gone = {stone.oid for stone in left}
-    return [oid for oid in absent if oid.hex not in gone]
+    return [oid for oid in absent if oid.hex not in gone], len(left)
 
 
-def _is_whole(store: LocalStore, oid: ObjectId) -> bool:
-    manifest = store.manifest(oid)
+def is_whole(store: LocalStore, oid: ObjectId) -> bool:
+    """Whether the store can rebuild this object; one whose manifest is damaged it cannot."""
+    try:
+        manifest = store.manifest(oid)
+    except CorruptData:
+        return False
     return manifest is not None and not store.missing(entry.chunk for entry in manifest.entries)

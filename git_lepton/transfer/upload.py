@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING
 from git_lepton.errors import LeptonError, WeightsMissing
 from git_lepton.settings.resources import cores, memory_budget
 from git_lepton.store.ahead import Room
-from git_lepton.transfer.admission import admit, admitted_chunks, outside_bases
+from git_lepton.transfer.admission import admit, admitted_chunks
+from git_lepton.transfer.http.refusals import ChunksUnknown, Refuted, SessionGone, TooLarge, UrlExpired
 from git_lepton.transfer.outcome import refusal, wait_until_verified
-from git_lepton.transfer.packing import OutgoingPack, PackSizes, fill_packs
+from git_lepton.transfer.packing import OutgoingPack, PackSizes, SentMeter, fill_packs
 from git_lepton.transfer.progress import SILENT
-from git_lepton.transfer.refusals import ChunksUnknown, Refuted, SessionGone, TooLarge, UrlExpired
+from git_lepton.transfer.push_bases import BaseSources, PushBases
 from git_lepton.transfer.tombstones import to_send
 from git_lepton.wire.messages import PackOffer, Ticket
 
@@ -32,20 +33,28 @@ if TYPE_CHECKING:
     from git_lepton.store.local_store import LocalStore
     from git_lepton.transfer.progress import Progress
     from git_lepton.transfer.remote_store import RemoteStore
+    from git_lepton.wire.messages import Borrowed
 
 _SESSIONS = 3  # a session that ends under way, or that lost what it had promised, is followed by another
-_ADDRESSES = 3  # asked for one pack
-_OF_DELTAS = frozenset({"conflict", "missing_chunks", "corrupt_data"})  # codes that chunks without a base may not meet
+_ADDRESSES = 3  # upload URLs asked for one pack before giving up
+_OF_DELTAS = frozenset(
+    {"conflict", "missing_chunks", "corrupt_data"}
+)  # refusals that may go away when chunks are sent without a base
 _SHARES = 2  # of the memory: one for packs, one for what is read and coded to fill them
 
 
 @dataclass(frozen=True)
 class Uploaded:
-    """What a push moved: objects that the server did not have, bytes of packs sent, and raw bytes that needed no sending."""
+    """What a push moved: objects that the server did not have, bytes of packs sent, and raw bytes that needed no sending. `borrowed`:
+    what is now held there since it lies under what was sent; `withheld`: repositories whose weights might not be bases there;
+    `taken_away`: objects that the server had, and does not take again."""
 
     objects: int
     bytes_sent: int
     bytes_known: int
+    borrowed: tuple[Borrowed, ...] = ()
+    withheld: tuple[str, ...] = ()
+    taken_away: int = 0
 
 
 class WeightsNowhere(WeightsMissing):
@@ -60,20 +69,28 @@ class WeightsNowhere(WeightsMissing):
         self.objects = objects
 
 
-def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], progress: Progress = SILENT) -> Uploaded:
-    """Send what the server lacks of these objects; all of them are verified, durable and visible there on return."""
+def upload(
+    store: LocalStore,
+    remote: RemoteStore,
+    objects: Sequence[Pointer],
+    progress: Progress = SILENT,
+    sources: BaseSources | None = None,
+) -> Uploaded:
+    """Send what the server lacks of these objects; all of them are verified, durable and visible there on return. What goes may lie on
+    these objects and on what `sources` names, nothing else."""
     pointers = list({pointer.oid: pointer for pointer in objects}.values())
     total = sum(pointer.size for pointer in pointers)
-    absent = to_send(store, remote, [pointer.oid for pointer in pointers], progress) if pointers else []
+    absent, taken = to_send(store, remote, [pointer.oid for pointer in pointers], progress) if pointers else ([], 0)
     if not absent:
-        return Uploaded(0, 0, total)
+        return Uploaded(0, 0, total, taken_away=taken)
     with store.pinned(), remote.connection.noting(progress.note):
         manifests = _manifests(store, absent, remote.connection.host)
+        bases = PushBases(store, sources or BaseSources(), [pointer.oid for pointer in pointers])
         sizes = PackSizes()
         sessions = sent = missing = 0
         solo: Collection[ChunkId] = ()
         while True:
-            push = _Push(store, remote, manifests, sizes, progress, solo)
+            push = _Push(store, remote, manifests, sizes, progress, solo, bases)
             try:
                 push.run()
             except (SessionGone, ChunksUnknown):
@@ -91,7 +108,8 @@ def upload(store: LocalStore, remote: RemoteStore, objects: Sequence[Pointer], p
                     progress.note(f"{refused.error.message}; sending smaller packs. {refused.error.hint}")
                 sizes.halve(refused.error.size)
             else:
-                return Uploaded(len(manifests), sent + push.bytes_sent, total - max(missing, push.raw_missing))
+                known = total - max(missing, push.raw_missing)
+                return Uploaded(len(manifests), sent + push.bytes_sent, known, push.borrowed, tuple(bases.withheld), taken)
             sent, missing = sent + push.bytes_sent, max(missing, push.raw_missing)
 
 
@@ -140,9 +158,10 @@ class _Push:
         sizes: PackSizes,
         progress: Progress,
         solo: Collection[ChunkId],
+        bases: PushBases,
     ) -> None:
         self._store, self._remote, self._progress = store, remote, progress
-        self._manifests, self._sizes, self._solo = manifests, sizes, solo
+        self._manifests, self._sizes, self._solo, self._bases = manifests, sizes, solo, bases
         self._session = remote.open_upload()
         if self._session.warning:
             progress.note(self._session.warning)
@@ -156,6 +175,7 @@ class _Push:
         self._deltas: set[ChunkId] = set()
         self.raw_missing = 0
         self.bytes_sent = 0
+        self.borrowed: tuple[Borrowed, ...] = ()
 
     def run(self) -> None:
         """Raises SessionGone, ChunksUnknown or _PackTooLong where a new session may do better."""
@@ -185,8 +205,7 @@ class _Push:
     # Sending
 
     def _send_all(self, names: Sequence[ChunkId], have: dict[ChunkId, int]) -> None:
-        bases = [base for base in outside_bases(self._store, names) if base not in have]
-        there = have | (self._remote.have(self._session.session, bases) if bases else {})
+        there = self._bases.there(self._remote, self._session.session, names, have)
         order = admit(self._store, names, self._allowed, there, self._solo)
         self._deltas = {admitted.name for admitted in order if admitted.base}
         ready = admitted_chunks(self._store, order, self._allowed, max(2, cores()), self._room)
@@ -239,7 +258,7 @@ class _Push:
         """Whether anything was sent: the server may have the pack."""
         checksum = pack.sha256() if self._session.upload_checksum == "sha256" else ""
         offer = PackOffer(pack.name, pack.length, number, checksum)
-        meter = _Meter(self, pack)
+        meter = SentMeter(pack, self.advance)
         for attempt in range(1, _ADDRESSES + 1):
             ticket = self._remote.tickets(self._session.session, [offer])[0]
             if not ticket.url:
@@ -276,18 +295,4 @@ class _Push:
             again = codes & _OF_DELTAS if self._deltas else codes & {"corrupt_data"}
             again -= codes if "quota_exceeded" in codes else set()
             raise _Refused(error, self._deltas) if again else error
-
-
-class _Meter:
-    """Turns bytes of a pack that were sent into raw bytes of files, which is what progress counts."""
-
-    def __init__(self, push: _Push, pack: OutgoingPack) -> None:
-        self._push = push
-        self._raw, self._length = pack.raw, pack.length
-        self.bytes = self._told = 0
-
-    def sent(self, count: int) -> None:
-        self.bytes += count
-        reached = self._raw * self.bytes // self._length
-        step, self._told = reached - self._told, reached
-        self._push.advance(step)
+        self.borrowed = tuple(state.bases)

@@ -1,1 +1,1 @@
-"""What client and server both speak. Specified in docs/wire-protocol.md."""
+"""The wire protocol that client and server both speak, specified in docs/wire-protocol.md."""

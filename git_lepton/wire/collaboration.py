@@ -17,7 +17,10 @@ class RuleMessage:
 
 @dataclass(frozen=True)
 class RuleList:
+    """`enforced`: whether pushes are held to them; not where git is hosted elsewhere."""
+
     rules: list[RuleMessage]
+    enforced: bool = True
 
 
 @dataclass(frozen=True)
@@ -56,13 +59,14 @@ class NewLock:
 
 @dataclass(frozen=True)
 class LockInfo:
-    """`own`: it is the caller's."""
+    """`own`: it is the caller's. `enforced`: pushes that change the path are refused; else, where git is hosted elsewhere, it is advice."""
 
     id: int
     path: str
     owner: str
     at: int
     own: bool
+    enforced: bool = True
 
 
 @dataclass(frozen=True)

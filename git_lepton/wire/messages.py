@@ -115,13 +115,53 @@ class UploadFailure:
 
 
 @dataclass(frozen=True)
+class NamedBase:
+    """A repository OWNER/NAME whose chunks are to be bases of what is sent; `allowed`: also where fewer may read it than read the
+    repository that is pushed to."""
+
+    repository: str
+    allowed: bool = False
+
+
+@dataclass(frozen=True)
+class NamedBases:
+    bases: list[NamedBase]
+
+
+@dataclass(frozen=True)
+class UsableBases:
+    """Those of the named repositories whose chunks may be bases, as they were named."""
+
+    repositories: list[str]
+
+
+@dataclass(frozen=True)
+class Borrowed:
+    """Chunks (and their raw bytes) that a repository holds only as bases, and where they come from ("" where the asker may not know).
+    `allowed`: the pusher had to allow it; `narrower`: now not all who may read the repository may read the source."""
+
+    repository: str
+    chunks: int
+    bytes: int
+    allowed: bool
+    narrower: bool = False
+
+
+@dataclass(frozen=True)
+class BorrowedList:
+    bases: list[Borrowed]
+
+
+@dataclass(frozen=True)
 class UploadState:
-    """`state` is open, verifying, done or failed; the byte counts are raw bytes of the session's objects."""
+    """`state` is open, verifying, done or failed; the byte counts are raw bytes of the session's objects. `bases`, once it has ended:
+    what it linked that it neither brought nor named as a file's."""
 
     state: str
     verified_bytes: int
     total_bytes: int
     failures: list[UploadFailure] = field(default_factory=list)
+    bases: list[Borrowed] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

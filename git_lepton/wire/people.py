@@ -41,6 +41,7 @@ class AccountChange:
 
     disabled: bool | None = None
     admin: bool | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,32 @@ class Grants:
 
     accounts: list[NamedRole]
     teams: list[NamedRole]
+
+
+@dataclass(frozen=True)
+class AccountAccess:
+    """What an account may do in a repository: its role, and what brings it one, in words. A disabled one can do nothing with it."""
+
+    name: str
+    kind: str
+    role: str
+    by: list[str]
+    disabled: bool = False
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may do what in a repository, beside those whom the visibility lets read."""
+
+    visibility: str
+    accounts: list[AccountAccess]
+
+
+@dataclass(frozen=True)
+class Organisations:
+    """Those that the caller is in, and as what."""
+
+    organisations: list[NamedRole]
 
 
 @dataclass(frozen=True)
@@ -137,6 +164,28 @@ class Place:
 
     owner: str = ""
     name: str = ""
+
+
+@dataclass(frozen=True)
+class DefaultBranch:
+    """The name of a branch that is there, without refs/heads/."""
+
+    branch: str
+
+
+@dataclass(frozen=True)
+class DeletedRepository:
+    """A repository that was deleted and can be brought back, by its number: several may have had the same name."""
+
+    id: int
+    name: str
+    kind: str
+    deleted: int
+
+
+@dataclass(frozen=True)
+class DeletedRepositories:
+    repositories: list[DeletedRepository]
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ SHARED = "/s"  # where the links of shares are
 PROTOCOL_HEADER = "Lepton-Protocol"  # the client's protocol version, on every request
 CODECS_HEADER = "Lepton-Codecs"  # the codec ids that the client can decode, joined by commas
 TOMBSTONES_HEADER = "Lepton-Tombstones"  # on the answer to objects/check: how many of the missing were taken away on the record
+BASES_HEADER = "Lepton-Bases"  # on answers that let more people read a repository: of how many others it shows more than those do
 REQUEST_HEADER = "Lepton-Request"  # the server's name for one request, on every answer
 
 BINARY = "application/octet-stream"
@@ -21,7 +22,13 @@ MAX_ANNOUNCED_BYTES = 16 * 1024 * 1024  # of manifests in one request that annou
 MAX_RANGES = 256  # in one request for URLs
 MAX_RANGE_BYTES = 64 * 1024 * 1024
 MAX_TICKETS = 64  # packs announced in one request
+MAX_NAMED_BASES = 64  # repositories named in one request
 MAX_WAIT_SECONDS = 20  # that the answer about an upload may be held back
+MAX_MESSAGE_BYTES = 1024 * 1024  # of a JSON message, in a request or in an answer
+MAX_LIST_BYTES = 16 * 1024 * 1024  # of an answer that lists things, however many there are
+MAX_MANIFESTS_BYTES = 64 * 1024 * 1024  # of manifests in one answer, without their lengths; one is never longer
+MAX_PLANNED_BYTES = 256  # for each chunk in an answer to plan, bases too
+MAX_URL_BYTES = 8 * 1024  # for each range in an answer to urls
 MAX_MANIFEST_BYTES = 512 * 1024 * 1024
 
 MISSING, PENDING, STORED = 0, 1, 2  # one byte a digest, in answers to objects/check and have

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Tombstone:
-    """What stands for weights that were taken away: `oid` in hex, size in bytes, `kind` expired or purged, why, by whom, and when
+    """What stands for weights that were taken away: `oid` in hex, size in bytes, `kind` expired, lost or purged, why, by whom, and when
     (milliseconds since 1970)."""
 
     oid: str

@@ -1,4 +1,4 @@
-"""Turns a file's bytes into its pointer, and keeps the weights: what `git add` does with a tracked file.
+"""Cleaning, which is what `git add` does with a tracked file: its bytes become a pointer, and the weights are kept.
 
 The answer is given only when the weights are durable. All names are hashes of the bytes that came, never of what a cache
 remembers of the file (docs/decisions/0002). Work runs beside the reading: one thread hashes the whole, some name and encode
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from git_lepton.format.identifiers import ChunkId
     from git_lepton.format.manifest import Manifest, ManifestEntry
     from git_lepton.store.chunk_store import WritableChunkStore
-    from git_lepton.workflow.bases import Bases
+    from git_lepton.workflow.bases.finder import Bases
 
 SMALL_BYTES = 2 * 1024 * 1024  # up to here threads cost more than they bring
 

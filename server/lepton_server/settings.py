@@ -1,4 +1,4 @@
-"""What one server process was told: where its data lie, where it listens, and its limits. Nothing else reads options."""
+"""Settings of one server process: where its data lie, where it listens, and its limits. Nothing else reads options."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from git_lepton.format.pack import MAX_PACK_BYTES
 from git_lepton.wire.protocol import MAX_MANIFEST_BYTES
+from lepton_server.git_bounds import USUAL, Bounds
 
 _LARGEST_MANIFEST = 64 * 1024 * 1024  # 1.8 million chunks
 _EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 (compared with, not bound)
@@ -55,6 +56,9 @@ class ServerSettings:
     failed_logins_per_minute: int = 100  # of one address
     bodies_at_once: int = 96  # packs and git's requests that one process takes at a time
     bodies_of_one_address: int = 64
+    pushes_at_once: int = 32  # that git works on in one process
+    pushes_of_one_account: int = 2
+    git_bounds: Bounds = USUAL  # of what one request to git may take
     metrics_token: str = ""  # whoever has it may read /metrics, beside the server's admins
     log_form: str = "text"  # text, json
     log_level: str = "warning"

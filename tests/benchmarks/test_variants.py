@@ -6,11 +6,17 @@ import json
 from pathlib import Path
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
+import pytest
 
 from benchmarks import data, gguf_file, variants
 from tests.format.layouts.cutting import tensors
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_torch() -> None:
+    """It takes seconds to load, and is loaded where these tests run, not wherever tests are collected."""
+    global torch
+    import torch
 
 
 def _model() -> dict[str, np.ndarray]:
@@ -28,6 +34,8 @@ def _rounded() -> dict[str, np.ndarray]:
 
 
 def test_bf16_is_rounded_as_torch_rounds(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
     path = data.write_safetensors(tmp_path / "model.safetensors", variants.tagged(_rounded()), {"format": "pt"})
     for name, tensor in load_file(path).items():
         assert torch.equal(tensor, torch.from_numpy(_model()[name]).to(torch.bfloat16))

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
@@ -49,6 +51,7 @@ def test_two_clients_push_overlapping_models(world: World, url: str) -> None:
         assert (world.folder / f"{name}-again" / NAME).read_bytes() == data
 
 
+@pytest.mark.thorough
 def test_two_first_pushes_to_one_new_repository(world: World, url: str) -> None:
     places = []
     for name in ("ada", "bob"):
@@ -66,6 +69,7 @@ def test_two_first_pushes_to_one_new_repository(world: World, url: str) -> None:
         assert (world.folder / f"{name}-again" / NAME).read_bytes() == model(7, rows=1000, changed=index)
 
 
+@pytest.mark.thorough
 @HERE
 def test_ten_adds_at_once_in_worktrees(world: World) -> None:
     place = world.repository()

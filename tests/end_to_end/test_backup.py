@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from lepton_server import backups
+from lepton_server.admin import backups
 from lepton_server.settings import S3Settings
 from tests.end_to_end.world import World
 from tests.support.backends import Backends, Place, chosen
 from tests.support.fine_tuned import model
 from tests.support.running_server import RunningServer
+
+pytestmark = pytest.mark.thorough
 
 _COUNT = 1 << 15  # values of a tensor: a version has 256 KiB
 _OTHER = {"sqlite-disk": "postgres-moto", "postgres-moto": "sqlite-disk", "postgres-ceph": "sqlite-disk"}
@@ -42,7 +44,7 @@ def world(tmp_path: Path, clean_environment: Path, kinds: tuple[str, str], backe
 
 def lepton_server(*arguments: str, place: Place) -> str:
     """What a command of `lepton-server` printed."""
-    command = [sys.executable, "-m", "lepton_server.command", *arguments, *place.options]
+    command = [sys.executable, "-m", "lepton_server.cli", *arguments, *place.options]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=os.environ | dict(place.environment))
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
 from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
@@ -47,6 +49,7 @@ def test_differences_travel_and_a_client_without_the_bases_gets_them_too(world: 
     world.clean(shallow)
 
 
+@pytest.mark.thorough
 def test_a_base_in_another_repository_is_fetched_used_offline_and_pushed(world: World, url: str) -> None:
     base = world.repository("base", remote=url)
     world.commit(base, NAME, bf16(FIRST), "base")

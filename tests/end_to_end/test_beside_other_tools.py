@@ -13,6 +13,8 @@ from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
+pytestmark = pytest.mark.thorough
+
 ONE, TWO = model(1), model(1, changed=2)
 NAME = "model.safetensors"
 needs_lfs = pytest.mark.skipif(shutil.which("git-lfs") is None, reason="git-lfs is not installed")

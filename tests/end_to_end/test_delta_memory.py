@@ -16,7 +16,7 @@ from tests.end_to_end.test_deltas import received
 from tests.end_to_end.test_large import dense_model, large, peak, server_peak
 from tests.end_to_end.world import World
 
-pytestmark = EMBEDDED_AND_TEAM
+pytestmark = [EMBEDDED_AND_TEAM, pytest.mark.thorough]
 
 LIMIT_MIB = 800
 _BLOCK = 16 << 20  # values

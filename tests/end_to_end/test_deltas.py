@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Select, func, select
 
-from lepton_server.places import open_database
-from lepton_server.tables import chunk_links, encodings, packs, repositories
+from lepton_server.backends import open_database
+from lepton_server.database.tables import chunk_links, encodings, packs, repositories
 from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 from tests.support import fine_tuned
@@ -85,6 +85,7 @@ def test_a_version_costs_what_changed(world: World, place: Path, url: str, model
     comes_back(world, url, model(1))
 
 
+@pytest.mark.thorough
 def test_a_clone_that_has_the_version_before_gets_only_what_changed(world: World, place: Path, url: str, model: Versions) -> None:
     comes_back(world, url, model(0))
     world.commit(place, NAME, model(1))
@@ -100,6 +101,7 @@ def local(world: World, place: Path) -> int:
     return sum(path.stat().st_size for path in (place / ".git" / "lepton" / "packs").iterdir())
 
 
+@pytest.mark.thorough
 def test_an_amended_commit(world: World, place: Path, url: str, model: Versions) -> None:
     """What is pushed is coded against the version before the amended one, which never travels."""
     world.commit(place, NAME, model(1))
@@ -109,6 +111,7 @@ def test_an_amended_commit(world: World, place: Path, url: str, model: Versions)
     comes_back(world, url, model(2))
 
 
+@pytest.mark.thorough
 def test_a_squash(world: World, place: Path, url: str, model: Versions) -> None:
     start = world.git(place, "rev-parse", "HEAD").strip()
     for number in (1, 2, 3):
@@ -119,6 +122,7 @@ def test_a_squash(world: World, place: Path, url: str, model: Versions) -> None:
     comes_back(world, url, model(3))
 
 
+@pytest.mark.thorough
 def test_a_squash_of_all_that_there_is(world: World, url: str, model: Versions) -> None:
     """No version of those that it was made from is anywhere else: it goes whole."""
     place = world.repository(remote=url)
@@ -131,6 +135,7 @@ def test_a_squash_of_all_that_there_is(world: World, url: str, model: Versions) 
     comes_back(world, url, model(2))
 
 
+@pytest.mark.thorough
 def test_a_second_remote_that_is_empty(world: World, place: Path, url: str, model: Versions) -> None:
     world.commit(place, NAME, model(1))
     world.git(place, "push", "-q", "origin", "main")
@@ -141,6 +146,7 @@ def test_a_second_remote_that_is_empty(world: World, place: Path, url: str, mode
     comes_back(world, other, model(1))
 
 
+@pytest.mark.thorough
 def test_only_the_newest_version_to_a_second_remote(world: World, place: Path, url: str, model: Versions) -> None:
     """A branch without the history of the other one: its weights' base is nowhere that the second remote could read."""
     for number in (1, 2):
@@ -157,6 +163,7 @@ def test_only_the_newest_version_to_a_second_remote(world: World, place: Path, u
     assert before > SOLO
 
 
+@pytest.mark.thorough
 def test_a_base_that_lives_only_in_a_branch_that_is_not_pushed(world: World, place: Path, url: str, model: Versions) -> None:
     world.git(place, "checkout", "-q", "-b", "side")
     world.commit(place, NAME, model(1))
@@ -170,6 +177,7 @@ def test_a_base_that_lives_only_in_a_branch_that_is_not_pushed(world: World, pla
     comes_back(world, url, model(2), name="side", branch="side")
 
 
+@pytest.mark.thorough
 def test_twelve_versions_lie_no_deeper_than_three(world: World, place: Path, url: str, model: Versions) -> None:
     for number in range(1, 12):
         world.commit(place, NAME, model(number))
@@ -183,6 +191,7 @@ def test_twelve_versions_lie_no_deeper_than_three(world: World, place: Path, url
     assert (world.folder / "clone" / NAME).read_bytes() == model(5)
 
 
+@pytest.mark.thorough
 def test_two_who_made_the_same_version_by_different_ways(world: World, place: Path, url: str, model: Versions) -> None:
     """Bob has the second version without the first; both push what they make of it."""
     bob = world.repository("bob", remote=f"{url}-bob")
@@ -195,6 +204,7 @@ def test_two_who_made_the_same_version_by_different_ways(world: World, place: Pa
     comes_back(world, url, model(1), name="main")
 
 
+@pytest.mark.thorough
 def test_nothing_that_was_left_behind_travels(world: World, place: Path, url: str, model: Versions) -> None:
     """Weights that were added and never committed stay here, also where they would be bases of what is pushed."""
     (place / NAME).write_bytes(model(1))

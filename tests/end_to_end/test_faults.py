@@ -16,6 +16,8 @@ from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
+pytestmark = pytest.mark.thorough
+
 NAME = "model.safetensors"
 DATA = model(1, rows=512)
 

@@ -6,6 +6,8 @@ import os
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
@@ -54,6 +56,7 @@ def test_prune_frees_what_the_folder_has(world: World) -> None:
     assert (place / NAME).read_bytes() == OLD
 
 
+@pytest.mark.thorough
 def test_prune_keeps_what_is_rotten_in_the_folder(world: World) -> None:
     place, bare = pushed(world)
     for pack in packs(bare):

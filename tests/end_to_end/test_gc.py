@@ -7,20 +7,21 @@ import hashlib
 import threading
 from pathlib import Path
 
+import pytest
 from sqlalchemy import select, update
 
 from git_lepton.format.manifest import parse_manifest
-from lepton_server import administration, caretaking
-from lepton_server.care.collecting import Collected
-from lepton_server.places import open_database
+from lepton_server.admin import maintenance
+from lepton_server.backends import open_database
+from lepton_server.database.tables import encodings, object_links, objects, uploads
+from lepton_server.maintenance.gc import Collected
 from lepton_server.settings import ServerSettings
-from lepton_server.tables import encodings, object_links, objects, uploads
 from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.test_at_once import at_once
 from tests.end_to_end.test_repack import models
 from tests.end_to_end.world import World
 
-pytestmark = EMBEDDED_AND_TEAM
+pytestmark = [EMBEDDED_AND_TEAM, pytest.mark.thorough]
 
 NAME = "model.safetensors"
 GRACE_SECONDS = 3.0  # a push that counts on what was deleted that long ago may be told to send it anew
@@ -39,8 +40,8 @@ class Caretaker:
 
     def work(self) -> None:
         while not self._over.wait(0.05):
-            self.total += caretaking.gc(self._settings, None, GRACE_SECONDS)
-            self.damaged += administration.repack(self._settings, None, GRACE_SECONDS).damaged
+            self.total += maintenance.gc(self._settings, None, GRACE_SECONDS)
+            self.damaged += maintenance.repack(self._settings, None, GRACE_SECONDS).damaged
             self.runs += 1
 
     def end(self) -> None:
@@ -98,10 +99,10 @@ def test_pushes_deletes_and_clones_beside_gc_and_repack(world: World, url: str) 
     with database.write() as connection:  # as if an hour had gone by
         connection.execute(update(uploads).values(expires=0))
     for _ in range(2):
-        caretaker.total += caretaking.gc(settings, None, 0.0)
-        administration.repack(settings, None, 0.0)
+        caretaker.total += maintenance.gc(settings, None, 0.0)
+        maintenance.repack(settings, None, 0.0)
     assert caretaker.total.objects_unlinked >= 1  # what was tried and given up; all else is in a history that stays
-    assert caretaking.scrub(settings).bad == []
+    assert maintenance.scrub(settings).bad == []
     with database.read() as connection:
         held = set(connection.execute(select(object_links.c.oid)).scalars())
         manifests = connection.execute(select(objects.c.manifest)).scalars().all()

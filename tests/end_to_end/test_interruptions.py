@@ -26,7 +26,11 @@ SIZE = 1 << 30 if LARGE else 200_000_000
 STREAMS = 4 if LARGE else 1
 PACK = 64 << 20
 TWICE = STREAMS * PACK
-pytestmark = [pytest.mark.timeout(1200), pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX")]
+pytestmark = [
+    pytest.mark.timeout(1200),
+    pytest.mark.skipif(os.name == "nt", reason="process groups are POSIX"),
+    pytest.mark.thorough,
+]
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,8 @@ import pytest
 
 from tests.end_to_end.world import World
 
+pytestmark = pytest.mark.thorough
+
 LIMIT_MIB = 600
 LARGE = bool(os.environ.get("GIT_LEPTON_LARGE_TESTS"))
 large = [pytest.mark.large, pytest.mark.timeout(3000), pytest.mark.skipif(not LARGE, reason="set GIT_LEPTON_LARGE_TESTS=1")]

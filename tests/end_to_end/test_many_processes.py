@@ -21,7 +21,7 @@ from tests.support.unreliable import Odds, Unreliable
 NAME = "m.safetensors"
 
 
-@pytest.mark.slow
+@pytest.mark.thorough
 def test_nothing_acknowledged_is_lost_while_servers_die(tmp_path: Path, backends: Backends) -> None:
     options = argparse.Namespace(minutes=0.4, clients=3, servers=3, tensors=1, grace="5s")
     place = backends.place("postgres-moto")
@@ -32,6 +32,7 @@ def test_nothing_acknowledged_is_lost_while_servers_die(tmp_path: Path, backends
     assert int(seen["servers killed or stopped"]) > 0
 
 
+@pytest.mark.thorough
 def test_a_push_during_which_the_database_goes_away(tmp_path: Path, clean_environment: Path) -> None:
     """It waits and goes on, or says that it could not be done; then the same command again completes."""
     data = fine_tuned.model(0, seed=77, tensors=8)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def holds(place: Path, data: bytes, name: str = NAME) -> bool:
     return hashlib.sha256((place / name).read_bytes()).digest() == hashlib.sha256(data).digest()
 
 
+@pytest.mark.smoke
 def test_push_and_clone_into_an_empty_home(world: World, url: str) -> None:
     place = two_branches(world, url)
     world.git(place, "push", "-q", "origin", "main", "side")
@@ -75,6 +77,7 @@ def test_branch_switch(world: World) -> None:
     world.clean(place)
 
 
+@pytest.mark.thorough
 @HERE
 def test_stash(world: World) -> None:
     place = two_branches(world)
@@ -107,6 +110,7 @@ def test_rebase(world: World) -> None:
     world.clean(place)
 
 
+@pytest.mark.thorough
 @HERE
 def test_rebase_with_a_command_that_needs_the_weights(world: World) -> None:
     place = two_branches(world)
@@ -118,6 +122,7 @@ def test_rebase_with_a_command_that_needs_the_weights(world: World) -> None:
     world.clean(place)
 
 
+@pytest.mark.thorough
 @HERE
 def test_cherry_pick_and_revert(world: World) -> None:
     place = two_branches(world)
@@ -150,6 +155,50 @@ def test_a_merge_conflict_leaves_a_whole_file(world: World) -> None:
     world.git(place, "add", NAME)
     world.git(place, "commit", "-qm", "theirs")
     world.clean(place)
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("here", [True, False], ids=["here", "to be fetched"])
+def test_a_conflict_can_be_made_again(world: World, url: str, here: bool) -> None:
+    """git crashed where the filter answered these smudges later."""
+    place = two_branches(world, url)
+    world.commit(place, NAME, THREE, "three")
+    world.git(place, "push", "-q", "origin", "main", "side")
+    world.run(["git", "merge", "side"], place, fails=True)
+    for command in ("checkout -m", "restore --merge", "checkout --conflict=diff3"):
+        world.git(place, "checkout", "-q", "--theirs", "--", NAME)
+        assert holds(place, TWO)
+        if not here:
+            shutil.rmtree(place / ".git/lepton")
+        world.git(place, *command.split(), "--", NAME)
+        assert holds(place, THREE), command
+        assert not (place / ".git/index.lock").exists()
+        assert world.git(place, "ls-files", "-u").count(NAME) == 3
+    world.git(place, "merge", "--abort")
+    assert holds(place, THREE)
+    world.clean(place)
+
+
+@pytest.mark.thorough
+@HERE
+@pytest.mark.parametrize("command", ["merge --no-edit", "rebase", "cherry-pick"])
+def test_a_side_can_be_chosen_for_all_conflicts(world: World, command: str) -> None:
+    place = two_branches(world)
+    world.commit(place, NAME, THREE, "three")
+    world.git(place, *command.split(), "-X", "theirs", "side")
+    assert holds(place, THREE if command == "rebase" else TWO)
+    world.clean(place)
+
+
+@pytest.mark.thorough
+@HERE
+def test_a_switch_that_merges_what_was_changed(world: World) -> None:
+    place = two_branches(world)
+    world.commit(place, "notes.txt", b"text\n", "notes")
+    (place / NAME).write_bytes(THREE)
+    world.git(place, "switch", "-q", "-m", "side")
+    assert not (place / ".git/index.lock").exists()
+    assert holds(place, TWO if world.git(place, "ls-files", "-u") else THREE) or holds(place, THREE)
 
 
 @HERE
@@ -219,6 +268,7 @@ def test_submodule(world: World, url: str) -> None:
     world.clean(world.folder / "elsewhere")
 
 
+@pytest.mark.thorough
 def test_force_with_lease(world: World, url: str) -> None:
     place = two_branches(world, url)
     world.git(place, "push", "-q", "-u", "origin", "main")
@@ -235,6 +285,7 @@ def test_force_with_lease(world: World, url: str) -> None:
     assert holds(clone, THREE)
 
 
+@pytest.mark.thorough
 def test_atomic_push(world: World, url: str) -> None:
     place = two_branches(world, url)
     world.git(place, "push", "-q", "--atomic", "origin", "main", "side")
@@ -247,6 +298,7 @@ def test_atomic_push(world: World, url: str) -> None:
     assert refs != world.git(place, "rev-parse", "main").strip()
 
 
+@pytest.mark.thorough
 @HERE
 def test_hash_object_of_other_bytes_than_the_file_has(world: World) -> None:
     place = two_branches(world)
@@ -256,6 +308,7 @@ def test_hash_object_of_other_bytes_than_the_file_has(world: World) -> None:
     world.clean(place)
 
 
+@pytest.mark.thorough
 @HERE
 def test_path_of_system_programs_only(world: World) -> None:
     place = two_branches(world)

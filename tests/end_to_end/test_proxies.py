@@ -1,11 +1,14 @@
-"""git and weights by https: at the server itself, and below a prefix behind nginx with the settings that the documentation gives.
+"""git and weights by https: at the server itself, and behind nginx (below a prefix), HAProxy and Caddy with the settings that the
+documentation gives.
 
 What is tested is addresses and encryption; one kind of database and storage does.
 """
 
 from __future__ import annotations
 
+import filecmp
 import json
+import random
 import re
 import ssl
 import time
@@ -19,9 +22,11 @@ import pytest
 from tests.end_to_end.world import World
 from tests.support.backends import Place
 from tests.support.certificates import Certificates, make_certificates
-from tests.support.nginx import free_port, running_nginx
+from tests.support.proxies import free_port, running_caddy, running_haproxy, running_nginx
 from tests.support.running_server import RunningServer
 from tests.support.tiny_models import model
+
+pytestmark = pytest.mark.thorough
 
 NAME = "model.safetensors"
 PREFIX = "/weights/of-all"
@@ -37,7 +42,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return make_certificates(tmp_path_factory.mktemp("certificates"))
 
 
-@pytest.fixture(scope="module", params=["nginx", "alone"])
+@pytest.fixture(scope="module", params=["nginx", "haproxy", "caddy", "alone"])
 def address(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, certificates: Certificates
 ) -> Iterator[tuple[str, RunningServer]]:
@@ -49,12 +54,15 @@ def address(
             yield server.url.replace("127.0.0.1", "localhost"), server
         return
     port, behind = free_port(), free_port()
-    url = f"https://localhost:{port}{PREFIX}"
+    prefix = PREFIX if request.param == "nginx" else ""
+    url, upstream = f"https://localhost:{port}{prefix}", f"127.0.0.1:{behind}"
     options = ["--port", str(behind), "--public-url", url, "--trusted-proxy", "127.0.0.1", "--log-level", "info"]
-    with (
-        running_nginx(folder / "nginx", f"127.0.0.1:{behind}", PREFIX, certificates, port),
-        RunningServer(folder, [*options, "--log-format", "json"]) as server,
-    ):
+    proxy = {
+        "nginx": lambda: running_nginx(folder / "proxy", upstream, prefix, certificates, port),
+        "haproxy": lambda: running_haproxy(folder / "proxy", upstream, certificates, port),
+        "caddy": lambda: running_caddy(folder / "proxy", upstream, certificates, port),
+    }[request.param]
+    with proxy(), RunningServer(folder, [*options, "--log-format", "json"]) as server:
         yield url, server
 
 
@@ -98,6 +106,22 @@ def test_push_clone_and_share(secure: World, address: tuple[str, RunningServer],
     assert move["request"]
 
 
+def test_ordinary_files_of_any_size_go_through_git(secure: World, address: tuple[str, RunningServer]) -> None:
+    """git sends them as one body, in pieces: far more than what lies in buffers on the way."""
+    url, _ = address
+    remote = f"lepton::{url}/admin/ordinary"
+    place = secure.repository(remote=remote)
+    secure.git(place, "config", "core.compression", "0")  # there is nothing to compress
+    for megabytes in 12, 70:
+        secure.commit(place, f"{megabytes}.dat", random.Random(megabytes).randbytes(megabytes * 1_000_000))
+        secure.git(place, "push", "-q", "origin", "main")
+    secure.git(place, "tag", "v1")
+    secure.git(place, "-c", "http.postBuffer=100000000", "push", "-q", "origin", "v1", "HEAD~1:refs/heads/older")
+    secure.git(secure.folder, "clone", "-q", remote, "elsewhere")
+    for name in "12.dat", "70.dat":
+        assert filecmp.cmp(secure.folder / "elsewhere" / name, place / name, shallow=False)
+
+
 def test_a_certificate_of_nobody_known_is_not_taken(secure: World, address: tuple[str, RunningServer]) -> None:
     secure.git(secure.folder, "config", "--global", "--unset", "http.sslCAInfo")
     url, _ = address
@@ -109,7 +133,7 @@ def test_the_log_has_the_client_and_not_the_proxy(address: tuple[str, RunningSer
     """nginx says who asked and how it calls the request; what the client says of itself goes for nothing."""
     url, server = address
     if not url.endswith(PREFIX):
-        pytest.skip("no proxy stands before this server")
+        pytest.skip("no nginx stands before this server")
     lie = {"X-Forwarded-For": "6.6.6.6", "X-Request-ID": "my-own-name"}
     answer = httpx.get(f"{url}/healthz", headers=lie, verify=trusting(certificates))
     name = answer.headers["Lepton-Request"]

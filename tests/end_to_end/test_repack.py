@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 
-from lepton_server import administration
-from lepton_server.care.repacking import Repacked
+import pytest
+
+from lepton_server.admin import maintenance
+from lepton_server.maintenance.repack import Repacked
 from lepton_server.settings import ServerSettings
 from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.test_at_once import at_once
@@ -13,7 +15,7 @@ from tests.end_to_end.world import World
 from tests.server.deltas import trained, tuned
 from tests.support.tiny_models import safetensors
 
-pytestmark = EMBEDDED_AND_TEAM
+pytestmark = [EMBEDDED_AND_TEAM, pytest.mark.thorough]
 
 NAME = "model.safetensors"
 VERSIONS = 6
@@ -42,7 +44,7 @@ class Caretaker:
 
     def work(self) -> None:
         while not self._over.wait(0.05):
-            self.total += administration.repack(self._settings, None, GRACE_SECONDS)
+            self.total += maintenance.repack(self._settings, None, GRACE_SECONDS)
             self.runs += 1
 
     def end(self) -> None:
@@ -83,7 +85,7 @@ def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
     assert caretaker.runs > 3
     assert caretaker.total.damaged == []
     for grace in (0.0, 0.0):
-        administration.repack(world.server.settings, None, grace)
+        maintenance.repack(world.server.settings, None, grace)
     world.git(world.folder, "clone", "-q", url, "last")
     for person in PEOPLE:
         world.git(world.folder / "last", "switch", "-q", person)
@@ -106,7 +108,7 @@ def test_an_older_clone_pulls_what_lies_on_chains_that_were_shortened(world: Wor
     reader = world.folder / "reader"
     world.git(reader, "pull", "-q")
     own = url.split("/", 3)[3]
-    assert administration.repack(world.server.settings, own, 0.0).recoded_chunks == 3  # each layer was on three bases
+    assert maintenance.repack(world.server.settings, own, 0.0).recoded_chunks == 3  # each layer was on three bases
     world.git(world.folder, "clone", "-q", url, "second")
     second = world.folder / "second"
     for version in (4, 5):

@@ -5,21 +5,32 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.workflow.base_places import BasePlaces
-from git_lepton.workflow.bases import BaseFinder
+from git_lepton.workflow.bases.candidates import BasePlaces
+from git_lepton.workflow.bases.finder import BaseFinder
 from git_lepton.workflow.clean import clean
 
-Weights = dict[str, torch.Tensor]
+if TYPE_CHECKING:
+    import torch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_torch() -> None:
+    """It takes seconds to load, and is loaded where these tests run, not wherever tests are collected."""
+    global torch
+    import torch
+
+
+pytestmark = pytest.mark.thorough
+
+Weights = dict[str, "torch.Tensor"]
 
 
 class Stored:
@@ -49,6 +60,8 @@ class Stored:
         return sum(path.stat().st_size for path in self._store.rglob("*") if path.is_file())
 
     def safetensors(self, weights: Weights, name: str = "model.safetensors", **metadata: str) -> int:
+        from safetensors.torch import save_file
+
         save_file(weights, self.file(name), metadata=metadata or None)
         return self.add(self.file(name))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
 from tests.end_to_end.world import World
 
@@ -54,10 +56,14 @@ def test_an_expired_version_is_checked_out_as_pointers_that_say_why(world: World
         assert (clone / name).read_bytes().startswith(b"version git-lepton/v1\n")
         assert f"left as pointers ({name})" in said
     assert said.count("by ada: superseded by the second") == 2
+    assert said.count("hint: Use another version; ") == 1
     world.clean(clone)
     done = world.run(["git", "lepton", "pull"], clone, fails=True)
     assert done.returncode == 4
     assert b"was expired on" in done.stderr
+    said = world.run(["git", "lepton", "status"], clone, fails=True).stdout.decode()
+    assert said.count("by ada: superseded by the second") == 2
+    assert "brings their weights" not in said
     done = world.run(["git", "lepton", "fsck", "--remote"], clone, fails=True)
     assert done.returncode == 4
     assert b"by ada: superseded by the second" in done.stdout
@@ -73,6 +79,7 @@ def test_an_expired_version_is_checked_out_as_pointers_that_say_why(world: World
     world.clean(clone)
 
 
+@pytest.mark.thorough
 def test_purged_weights_stay_away_and_nobody_is_held_up(world: World, url: str) -> None:
     assert world.server
     work, before, first = two_versions(world, url)
@@ -96,6 +103,17 @@ def test_purged_weights_stay_away_and_nobody_is_held_up(world: World, url: str) 
     (work / "copy.safetensors").write_bytes(first[SMALL])
     world.git(work, "add", ".")
     world.git(work, "commit", "-qm", "the same again, under another name")
-    world.git(work, "push", "-q", "origin", "again")
+    done = world.run(["git", "lepton", "push", "--dry-run"], work)
+    assert b"nothing to send: the store has 1 of 2 objects; 1 was taken away there" in done.stderr
+    done = world.run(["git", "lepton", "doctor"], clone, fails=True)
+    assert done.returncode == 1
+    assert f"BAD  weights: {SMALL}: sha256:".encode() in done.stdout
+    assert b"by ada: trained on what we may not use" in done.stdout
+    done = world.run(["git", "push", "origin", "again"], work)
+    assert b"has taken away weights, whose pointers travel without them" in done.stderr
+    assert b"by ada: trained on what we may not use" in done.stderr
+    done = world.run(["git", "lepton", "push"], work)
+    assert b"nothing to send: the store has 1 of 2 objects; 1 was taken away there" in done.stderr
     done = world.run(["git", "lepton", "fsck", "--remote", "--all"], clone, fails=True)
     assert b"trained on what we may not use" in done.stdout
+    assert b"push --all" not in done.stdout  # they are not taken again

@@ -10,10 +10,15 @@ from typing import Any
 import httpx
 import pytest
 
-from lepton_server import accounts, administration, tokens
+from lepton_server import backends
+from lepton_server.admin import provisioning
+from lepton_server.identity import accounts, tokens
+from lepton_server.repositories import naming
 from tests.end_to_end.world import World
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.running_server import RunningServer
+
+pytestmark = pytest.mark.thorough
 
 SIZE = 3_000_000
 
@@ -31,18 +36,20 @@ def ask(server: RunningServer, token: str, method: str, path: str, **options: An
 
 def robot_token(server: RunningServer, name: str) -> str:
     """A robot that may write to a new repository; a token for that one only."""
-    administration.create_repository(server.settings, name, "hosted")
-    with administration.changes(server.settings) as connection:
+    provisioning.create_repository(server.settings, name, "hosted")
+    with backends.changes(server.settings) as connection:
         robot = accounts.ensure_account(connection, "ci", kind="robot")
-    administration.grant(server.settings, "ci", "writer", name)
-    with administration.changes(server.settings) as connection:
-        place = administration.known_repository(connection, name)
-        return tokens.create_token(connection, robot, "push", scopes=frozenset({"read", "write"}), limited_to=[place])
+    provisioning.grant(server.settings, "ci", "writer", name)
+    with backends.changes(server.settings) as connection:
+        place = naming.known_repository(connection, name)
+        return tokens.create_token(
+            connection, robot, "push", scopes=frozenset({"read", "write"}), limited_to={place.id: place.full_name}
+        )
 
 
 def revoke(server: RunningServer, token: str) -> int:
     """As `lepton-server token revoke` does; the token's number."""
-    with administration.changes(server.settings) as connection:
+    with backends.changes(server.settings) as connection:
         found = tokens.caller_with(connection, token)
         assert found is not None and found[0].token is not None
         row = tokens.by_id(connection, found[0].token)
@@ -65,7 +72,7 @@ class Replaced:
 
     def __call__(self) -> None:
         assert ask(self.server, self.old, "GET", "/tokens").status_code == 403  # a limited token changes nothing but itself
-        with administration.changes(self.server.settings) as connection:
+        with backends.changes(self.server.settings) as connection:
             found = tokens.caller_with(connection, self.old)
         assert found is not None
         path = f"/tokens/{found[0].token}/rotate"

@@ -155,6 +155,15 @@ def test_a_damaged_base_stops_nothing(sandbox: GitSandbox) -> None:
     assert 0.1 < cost(sandbox, FILE, bf16(all_tuned(OLD, much=1e-5))) < 0.4  # one tensor by itself
 
 
+def test_a_base_that_lepton_toml_names_and_git_lacks_is_said_once(sandbox: GitSandbox) -> None:
+    sandbox.write("lepton.toml", '[model.new]\nfiles = ["new/*"]\nbase = "HEAD:old.safetensors"\n')
+    sandbox.git("add", "lepton.toml")
+    for seed in (1, 2):
+        sandbox.write(f"new/{seed}.safetensors", bf16(model(seed, layers=1, rows=64)))
+    said = sandbox.stderr("add", "-A")
+    assert said.count("new was stored without its base HEAD:old.safetensors: git has no weights there") == 1
+
+
 def test_an_unstored_base_stops_nothing(sandbox: GitSandbox) -> None:
     sandbox.commit("first", {FILE: bf16(OLD)})
     for pack in sandbox.lepton.glob("packs/*.pack"):

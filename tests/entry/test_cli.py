@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +12,9 @@ import pytest
 
 from git_lepton import __version__
 from git_lepton.entry import cli
+from git_lepton.entry.arguments import BadArguments, parser
 from git_lepton.entry.boundary import guarded
-from git_lepton.entry.crash_report import without_secrets
+from git_lepton.entry.crash_report import without_secrets, write_crash_report
 from git_lepton.errors import CorruptData, LeptonError, NetworkTrouble, NotAllowed, WeightsMissing, WrongUse
 from tests.support.git_sandbox import GitSandbox
 
@@ -115,8 +117,41 @@ def test_outside_of_a_repository_the_report_goes_to_the_temporary_folder(
     capsys.readouterr()
 
 
+def test_a_report_is_written_over_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder of all users somebody may have laid a link there."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setattr("time.strftime", lambda _: "now")
+    (tmp_path / "victim").write_text("before")
+    (tmp_path / f"crash-now-{os.getpid()}.txt").symlink_to(tmp_path / "victim")
+    write_crash_report(RuntimeError("oh"), ["git-lepton"])
+    assert (tmp_path / "victim").read_text() == "before"
+    assert "RuntimeError: oh" in capsys.readouterr().err
+
+
 def test_headers_with_tokens_are_blotted_out() -> None:
     assert "s3cret" not in without_secrets("Authorization: Bearer s3cret\nauthorization: Basic s3cret\ntoken=s3cret")
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n", " x"])
+def test_no_form_of_a_secret_is_in_a_report(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setenv("GIT_LEPTON_TOKEN", f"s3cret-one{end}")
+    link = "h0123456789abcdefghijklmnopqrstuvwxyz_-ABCDE"[:43]
+    texts = [
+        f"ValueError: Invalid header value b'Bearer s3cret-one{end!r}'",
+        f"ValueError: Invalid header value {f'Bearer s3cret-one{end}'.encode()!r}",
+        "('http.https://store.example/.extraHeader', 'Authorization: Basic s3cret')",
+        "https://me:s3cret@store.example/a/b and https://me:s3/s3cret@store.example/a/b",
+        "lpt_s3cret",
+        f"git-lepton download https://store.example/s/{link}",
+        "username=ada\npassword=s3cret",
+    ]
+    report = without_secrets("\n".join(texts))
+    assert "s3cret" not in report
+    assert link not in report
+    assert report.count("store.example") == 4
 
 
 def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
@@ -126,7 +161,7 @@ def test_a_reader_that_leaves_early_is_no_error(tmp_path: Path) -> None:
     assert process.stderr is not None
     process.stdout.read(10)
     process.stdout.close()
-    assert process.wait(30) == 141
+    assert process.wait(60) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
 
@@ -138,3 +173,15 @@ def test_the_list_of_commands_loads_no_command(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stderr.strip() == "[]"
+
+
+def test_names_may_stand_between_options(capsys: pytest.CaptureFixture[str]) -> None:
+    command = parser("download", "")
+    command.add_argument("source")
+    command.add_argument("paths", nargs="*")
+    command.add_argument("--to", required=True)
+    for arguments in (["S", "--to", "D", "a", "b"], ["--to", "D", "S", "a", "b"], ["S", "a", "--to", "D", "b"]):
+        options = command.parse_args(arguments)
+        assert (options.source, options.paths, options.to) == ("S", ["a", "b"], "D")
+    with pytest.raises(BadArguments, match="--to"):
+        command.parse_args(["S"])

@@ -29,14 +29,14 @@ class Failing:
         self.git = GitRepository(folder)
         self.store = LocalStore(folder / ".git/lepton")
         self.settings = SimpleNamespace(smudge_limit=1000, codecs=None, skip_smudge=False)
-        self.error = error
+        self.error, self.commit = error, "HEAD"
         self.asked = 0
 
     def fetch(self, pointers: Sequence[Pointer], progress: object, announce: object = None) -> None:
         self.asked += 1
         raise self.error
 
-    def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
+    def somewhere(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
         self.asked += 1
         raise self.error
 
@@ -96,13 +96,13 @@ def test_what_a_store_lacks_or_a_full_disk_is_an_error_of_the_file(folder: Path,
 
 def test_a_promise_that_breaks_is_said_once_for_all_its_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     weights, workspace = opened(folder, NetworkTrouble("the line broke"))
-    workspace.stored = lambda pointers: {ABSENT.oid}  # type: ignore[method-assign]
+    workspace.somewhere = lambda pointers: {ABSENT.oid}  # type: ignore[method-assign]
     for name in ("a.bin", "b.bin"):
         (folder / name).write_bytes(ABSENT.encode())
         weights.write_after_git(name, ABSENT)
     assert weights.finish() == NetworkTrouble.exit_code
     said = capsys.readouterr().err
-    assert said.startswith("git-lepton: 2 files left as pointers (a.bin): the line broke\nhint: ")
+    assert said.startswith("git-lepton: 2 files left as pointers (a.bin, b.bin): the line broke\nhint: ")
     assert "git lepton pull" in said
     assert (folder / "a.bin").read_bytes() == ABSENT.encode()
 

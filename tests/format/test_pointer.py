@@ -56,6 +56,9 @@ def test_no_other_size(size: int) -> None:
         TEXT.replace(b"sha256", b"sha512"),
         TEXT.replace(b"oid sha256:", b"sha256:"),
         b"version git-lepton/v1",
+        b" " + TEXT,
+        b"\xef\xbb\xbf" + TEXT,
+        TEXT.decode().encode("utf-16"),
         b"version git-lepton/v1\n",
     ],
 )
@@ -77,7 +80,14 @@ def test_an_unknown_version_is_named_and_its_reader_told_to_upgrade(version: byt
 
 @pytest.mark.parametrize(
     "content",
-    [b"", b"weights", b"version https://git-lfs.github.com/spec/v1\n", b"version git-lepton", b" " + TEXT, TEXT + b" " * 1024],
+    [
+        b"",
+        b"weights",
+        b"version https://git-lfs.github.com/spec/v1\n",
+        b"version git-lepton",
+        TEXT + b" " * 1024,
+        b" " + TEXT + b" " * 1024,
+    ],
 )
 def test_ordinary_content_is_no_pointer(content: bytes) -> None:
     with pytest.raises(NotAPointer):

@@ -37,10 +37,10 @@ from git_lepton.format.pack import (
 )
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.workflow.base_places import BasePlaces
-from git_lepton.workflow.bases import BaseFinder
+from git_lepton.workflow.bases.candidates import BasePlaces
+from git_lepton.workflow.bases.finder import BaseFinder
+from git_lepton.workflow.checkout.smudge import write_object
 from git_lepton.workflow.clean import clean
-from git_lepton.workflow.smudge import write_object
 from tests.format.sources import Dribble
 
 ELEMENTS = ("", "BF16", "F16", "F32", "F64", "F8_E4M3", "I8", "I32", "GGUF_Q4_K", "GGUF_Q8_0")

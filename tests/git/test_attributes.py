@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from git_lepton.git.attributes import OURS, AttributeLine, parse_line, quote, tracked_patterns, with_pattern, without_pattern
 
-LINE = b"*.bin filter=lepton diff=lepton merge=lepton -text\n"
+LINE = b"*.bin filter=lepton diff=lepton -merge -text\n"
 
 
 def attributes(folder: Path, content: bytes, path: str) -> dict[str, str]:
@@ -24,7 +24,7 @@ def attributes(folder: Path, content: bytes, path: str) -> dict[str, str]:
 
 
 def is_ours(found: dict[str, str]) -> bool:
-    return (found["filter"], found["diff"], found["merge"], found["text"]) == ("lepton", "lepton", "lepton", "unset")
+    return (found["filter"], found["diff"], found["merge"], found["text"]) == ("lepton", "lepton", "unset", "unset")
 
 
 def test_a_new_pattern_is_the_last_line_and_a_second_time_changes_nothing() -> None:
@@ -95,4 +95,10 @@ def test_untrack_keeps_what_is_not_ours() -> None:
 
 def test_comments_and_macros_are_no_patterns() -> None:
     assert [parse_line(line) for line in (b"", b"  \n", b"# *.bin filter=lepton", b"[attr]weights filter=lepton")] == [None] * 4
-    assert OURS == ("filter=lepton", "diff=lepton", "merge=lepton", "-text")
+    assert OURS == ("filter=lepton", "diff=lepton", "-merge", "-text")
+
+
+def test_a_line_of_an_earlier_release_is_brought_up_to_date_and_taken_back() -> None:
+    before = b"*.bin filter=lepton diff=lepton merge=lepton -text lockable\n"
+    assert with_pattern(before, "*.bin") == b"*.bin filter=lepton diff=lepton -merge -text lockable\n"
+    assert without_pattern(before, "*.bin") == b"*.bin lockable\n"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_lepton.git.globs import matcher
+from git_lepton.git.globs import matcher, named_by
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,35 @@ def test_what_a_pattern_names(pattern: str, path: str, expected: bool) -> None:
 @pytest.mark.parametrize("pattern", ["**/" * 200 + "x", "*a" * 200 + "b", "*/" * 200 + "x"])
 def test_no_pattern_takes_for_ever(pattern: str) -> None:
     assert not matcher(pattern)("a" * 2000 + "/" + "/".join("a" * 300) + "/m")
+
+
+PATHS = ["top.bin", "model[v2].bin", "a*.bin", "ab.bin", "sub/top.bin", "sub/deep/x.bin", "sub/notes.txt", "back\\slash.bin"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("top.bin", ["top.bin"]),  # a path that is there means itself
+        ("./top.bin", ["top.bin"]),
+        ("model[v2].bin", ["model[v2].bin"]),
+        ("a*.bin", ["a*.bin"]),
+        ("a?.bin", ["a*.bin", "ab.bin"]),
+        ("back\\slash.bin", ["back\\slash.bin"]),
+        ("sub", ["sub/top.bin", "sub/deep/x.bin", "sub/notes.txt"]),
+        ("sub/", ["sub/top.bin", "sub/deep/x.bin", "sub/notes.txt"]),
+        ("deep", ["sub/deep/x.bin"]),  # without a slash: at any depth
+        ("x.bin", ["sub/deep/x.bin"]),
+        ("sub/*.bin", ["sub/top.bin"]),  # with one: from the top
+        ("/top.bin", ["top.bin"]),
+        ("sub/**/*.bin", ["sub/top.bin", "sub/deep/x.bin"]),
+        ("*.txt", ["sub/notes.txt"]),
+        ("model[vw]2.bin", []),
+        ("sub//deep/./x.bin", ["sub/deep/x.bin"]),
+        (".", PATHS),
+        ("/", PATHS),
+        ("./", PATHS),
+        ("", []),
+    ],
+)
+def test_what_somebody_means_by_what_they_type(typed: str, meant: list[str]) -> None:
+    assert named_by(typed, PATHS) == meant

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from functools import cache
 
-import torch
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,6 +15,13 @@ from git_lepton.format.layouts.torch_tensors import TorchPickle
 from tests.format.layouts.torch_files import entries, saved, zipped
 from tests.format.sources import Dribble
 from tests.properties.mutation import damaged
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_torch() -> None:
+    """It takes seconds to load, and is loaded where these tests run, not wherever tests are collected."""
+    global torch
+    import torch
 
 
 @cache

@@ -10,14 +10,18 @@ import httpx
 import pytest
 from sqlalchemy import Connection
 
-from lepton_server.database import Database
-from lepton_server.places import open_database
+from lepton_server.backends import open_database
+from lepton_server.database.transactions import Database
 from lepton_server.settings import ServerSettings
 from tests.server.everybody import Everybody, settle
 from tests.server.weights_client import WeightsClient
 from tests.support.backends import DATABASES, Backends, Place
 from tests.support.running_server import RunningServer
 
+Connect = Callable[..., WeightsClient]
+"""The fixture `connect`: makes clients of the module's server."""
+Noise = Callable[[int], bytes]
+"""The fixture `noise`: so many bytes that no other test has."""
 BOTH_DATABASES = pytest.mark.parametrize("place", DATABASES, indirect=True, scope="module")
 """For a module (`pytestmark = BOTH_DATABASES`) or a test whose server is to be tested on both."""
 
@@ -62,7 +66,7 @@ def settings(request: pytest.FixtureRequest, backends: Backends, tmp_path: Path)
 
 
 @pytest.fixture
-def connect(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[Callable[..., WeightsClient]]:
+def connect(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[Connect]:
     """Makes clients: `connect()` is the admin at a repository of this test's own."""
     opened: list[WeightsClient] = []
 
@@ -78,7 +82,7 @@ def connect(server: RunningServer, request: pytest.FixtureRequest) -> Iterator[C
 
 
 @pytest.fixture
-def noise(request: pytest.FixtureRequest) -> Callable[[int], bytes]:
+def noise(request: pytest.FixtureRequest) -> Noise:
     """Bytes that no other test has, the same in every run."""
     source = random.Random(request.node.nodeid)
     return source.randbytes

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 import httpx
 from sqlalchemy import Connection
 
-from lepton_server import accounts, administration, grants, organisations, repositories, tenants, tokens
-from lepton_server.accounts import AccountRow, Caller, operator
-from lepton_server.repositories import Repository
+from lepton_server import backends
+from lepton_server.identity import accounts, organisations, tenants, tokens
+from lepton_server.identity.accounts import AccountRow, operator
+from lepton_server.identity.caller import ALL_SCOPES, Caller
+from lepton_server.repositories import grants, registry
+from lepton_server.repositories.registry import Repository
 from lepton_server.settings import ServerSettings
 from tests.support.running_server import RunningServer
 
@@ -48,17 +51,20 @@ ALL = INSIDERS + CAPPED + OUTSIDERS + STRANGERS
 
 def settle(settings: ServerSettings, admin_token: str) -> Everybody:
     """Make the repository, and all of them."""
-    with administration.changes(settings) as connection:
+    with backends.changes(settings) as connection:
         by = operator()
         acme = _account(connection, "acme", kind="organisation")
-        models = repositories.create(connection, by, "acme", "models")
-        other = repositories.create(connection, by, "acme", "other")
+        models = registry.create(connection, by, "acme", "models")
+        other = registry.create(connection, by, "acme", "other")
         found = {"nobody": "", "wrong": "lpt_" + 43 * "x", "admin": admin_token}
 
-        def token(
-            account: AccountRow, scopes: frozenset[str] = accounts.ALL_SCOPES, limits: list[Repository] | None = None
-        ) -> str:
-            return tokens.create_token(connection, account.id, scopes=scopes, limited_to=limits)
+        def token(account: AccountRow, scopes: frozenset[str] = ALL_SCOPES, limits: list[Repository] | None = None) -> str:
+            return tokens.create_token(
+                connection,
+                account.id,
+                scopes=scopes,
+                limited_to=None if limits is None else {one.id: one.full_name for one in limits},
+            )
 
         for name in ("reader", "writer", "maintainer", "granted", "teamed", "owner", "outsider", "member", "revoked", "disabled"):
             found[name] = token(_account(connection, name))
@@ -87,13 +93,13 @@ def settle(settings: ServerSettings, admin_token: str) -> Everybody:
         found["foreign_owner"] = token(lord)
         umbrella = _account(connection, "umbrella", beyond, kind="organisation")
         organisations.set_member(connection, operator(beyond), umbrella, lord, "owner")
-        repositories.create(connection, operator(beyond), "umbrella", "models")
+        registry.create(connection, operator(beyond), "umbrella", "models")
     return Everybody(found)
 
 
 def caller(settings: ServerSettings, everybody: Everybody, name: str) -> Caller:
     """Whom the server takes the bearer of this token for."""
-    with administration.changes(settings) as connection:
+    with backends.changes(settings) as connection:
         found = tokens.caller_with(connection, everybody.tokens[name])
     assert found is not None
     return found[0]

@@ -21,8 +21,8 @@ import httpx
 import pytest
 import yaml
 
-from lepton_server.command import parser
-from tests.support.nginx import would_start_with
+from lepton_server.cli import parser
+from tests.support.proxies import would_start_with
 
 ROOT = Path(__file__).parents[2]
 SERVER = ROOT / "server"
@@ -80,6 +80,7 @@ def test_what_the_image_copies_is_there(instructions: list[tuple[str, str]]) -> 
             assert any(f"!{source}".startswith(line) for line in ignored if line.startswith("!")), source
 
 
+@pytest.mark.thorough
 def test_what_the_image_installs_serves(instructions: list[tuple[str, str]], tmp_path: Path) -> None:
     """The files that are copied, built as its RUN line does (but for packages of others, which are here already), and its CMD."""
     source, installed, data = tmp_path / "source", tmp_path / "installed", tmp_path / "data"
@@ -96,10 +97,11 @@ def test_what_the_image_installs_serves(instructions: list[tuple[str, str]], tmp
     assert any("pip install --no-cache-dir '.[server]'" in words for words in values(instructions, "RUN"))
     install = ["pip", "install", "--quiet", "--no-deps", "--no-build-isolation", "--target", str(installed), "."]
     subprocess.run([sys.executable, "-m", *install], cwd=source, check=True, capture_output=True)
+    assert (installed / "share" / "man" / "man1" / "git-lepton.1").is_file()  # where man finds it beside bin
     command = json.loads(values(instructions, "CMD")[-1])
     assert json.loads(values(instructions, "ENTRYPOINT")[-1])[-1] == "lepton-server"
     started = subprocess.Popen(
-        [sys.executable, "-m", "lepton_server.command", *command, "--port", "0"],
+        [sys.executable, "-m", "lepton_server.cli", *command, "--port", "0"],
         env={**os.environ, "PYTHONPATH": str(installed), "GIT_LEPTON_SERVER_DATA": str(data)},
         cwd=tmp_path,
         stdout=subprocess.PIPE,
@@ -109,11 +111,12 @@ def test_what_the_image_installs_serves(instructions: list[tuple[str, str]], tmp
     try:
         assert started.stdout is not None
         line = started.stdout.readline()
-        assert "listening on" in line
+        said = json.loads(line)
+        assert said["message"] == f"lepton-server listening on {said['url']}"
+        assert said["admin_token_file"] == str(data / "admin-token")
         token = (data / "admin-token").read_text().strip()
         assert token not in line  # what a container prints is collected
-        url = line.split("listening on ")[1].split()[0]
-        assert httpx.get(f"{url}/readyz").json()["status"] == "ready"
+        assert httpx.get(f"{said['url']}/readyz").json()["status"] == "ready"
     finally:
         started.terminate()
         _, log = started.communicate(timeout=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -165,3 +165,9 @@ class WeightsClient:
 
 
 __all__ = ["API", "Pack", "Weights", "WeightsClient", "make_pack", "weights"]
+
+
+Connect = Callable[..., WeightsClient]
+"""What the fixture `connect` gives: makes a client, by default the admin's at a repository of the test's own."""
+Noise = Callable[[int], bytes]
+"""What the fixture `noise` gives: so many bytes that no other test has."""

@@ -11,12 +11,15 @@ from hypothesis import strategies as st
 
 from git_lepton.settings.addresses import (
     BadStoreUrl,
+    approved_name,
     authority_of_remote,
     git_folder,
     is_private,
     names_host,
+    names_store,
     normal_authority,
     parse_store_address,
+    store_of_remote,
 )
 from tests.support.git_sandbox import GitSandbox
 
@@ -56,6 +59,8 @@ def test_user_and_password_are_taken_out_and_not_shown() -> None:
         "https://[::1/a/b",
         "https://store.example/../b",
         "https://store.example/.hidden/b",
+        "https://store.example/\x1b[2J/a/b",
+        "https://store.example/$(id)/a/b",
         "git@github.com:a/b",
         "",
     ],
@@ -95,6 +100,7 @@ def test_an_address_is_read_back_as_it_was_written(owner: str, name: str, port: 
         ("ssh://git@github.com:22/a/b", "github.com"),
         ("https://github.com/a/b.git", "github.com"),
         ("http://github.com/a/b.git", "github.com:80"),
+        ("http://github.com:443/a/b.git", "github.com:443"),  # not the host of its https
         ("lepton::https://store.example:8443/a/b", "store.example:8443"),
         ("git://github.com/a/b", None),
         ("/srv/git/a.git", None),
@@ -106,6 +112,47 @@ def test_an_address_is_read_back_as_it_was_written(owner: str, name: str, port: 
 )
 def test_the_host_of_a_git_remote(url: str, expected: str | None) -> None:
     assert authority_of_remote(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("remote", "store"),
+    [
+        ("https://store.example/a/b.git", "https://store.example/a/b"),
+        ("https://store.example:443/a/b", "https://store.example/a/b"),
+        ("http://store.example/a/b.git", "http://store.example/a/b"),
+        ("http://store.example:443/a/b.git", "http://store.example:443/a/b"),
+        ("http://[::1]:8417/p/a/b", "http://[::1]:8417/p/a/b"),
+        ("lepton::http://store.example:8417/a/b", "http://store.example:8417/a/b"),
+        ("lepton://store.example/a/b", "https://store.example/a/b"),
+        ("git@Store.Example:a/b.git", "https://store.example/a/b"),
+        ("ssh://git@[2001:db8::1]:22/a/b", "https://[2001:db8::1]/a/b"),
+        ("git://store.example/a/b", None),
+    ],
+)
+def test_a_git_remotes_own_store_is_reached_by_the_remotes_own_scheme(remote: str, store: str | None) -> None:
+    assert store_of_remote(remote) == store
+    if store:
+        assert f"{parse_store_address(store).url}/{parse_store_address(store).repository}" == store
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("https://store.example/a/b", "store.example/a/b"),
+        ("http://store.example/a/b", "http://store.example/a/b"),
+        ("http://Store.Example:80/a/b.git", "http://store.example/a/b"),
+        ("http://store.example:443/a/b", "http://store.example:443/a/b"),
+        ("http://127.0.0.1:8417/a/b", "127.0.0.1:8417/a/b"),
+        ("http://localhost:443/a/b", "http://localhost:443/a/b"),
+        ("store.example", "store.example"),
+        ("http://me:pw@store.example:8417/", "http://store.example:8417"),
+        ("http://localhost:8417", "localhost:8417"),
+    ],
+)
+def test_an_approval_says_where_it_means_plain_http(text: str, name: str) -> None:
+    assert approved_name(text) == name
+    assert approved_name(name) == name
+    assert names_store(name) == text.endswith(("/b", "/b.git"))
 
 
 @pytest.mark.parametrize(
@@ -134,6 +181,13 @@ def test_a_host_without_a_port_means_every_port(rule: str, authority: str, expec
         ("http://anywhere.example", False),
         ("http://localhost.evil.example", False),
         ("http://127.0.0.1.evil.example", False),
+        ("http://localhost@evil.example", False),
+        ("http://10.0.0.1", False),
+        ("http://127.0.0.999", False),
+        ("http://127.0.0.01", False),
+        ("http://store.localhost:1", False),
+        ("https://store.localhost:1", True),
+        ("ftp://localhost", False),
     ],
 )
 def test_tokens_travel_by_https_or_within_this_machine(url: str, expected: bool) -> None:

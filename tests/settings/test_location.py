@@ -50,7 +50,7 @@ def test_an_ordinary_remote_names_no_store_and_shows_no_password(sandbox: GitSan
 
 def test_config_comes_before_the_remote_and_the_remote_before_the_tree(sandbox: GitSandbox) -> None:
     commit_toml(sandbox, '[store]\nurl = "https://origin.example/tree/c"\n')
-    sandbox.git("remote", "add", "origin", "https://origin.example/x/y.git")
+    sandbox.git("remote", "add", "origin", "https://origin.example/tree/c.git")
     assert (locate(sandbox).repository, locate(sandbox).origin) == ("tree/c", "tree")
     sandbox.git("remote", "set-url", "origin", "lepton::https://origin.example/remote/b")
     assert (locate(sandbox).repository, locate(sandbox).origin) == ("remote/b", "remote")
@@ -89,13 +89,13 @@ def test_insteadof_holds_for_stores_too(sandbox: GitSandbox) -> None:
     assert locate(sandbox).url == "http://localhost:8417"
 
 
-def test_a_host_that_only_the_tree_names_is_refused_and_the_hint_mends_it(sandbox: GitSandbox) -> None:
+def test_a_store_that_only_the_tree_names_is_refused_and_the_hint_mends_it(sandbox: GitSandbox) -> None:
     commit_toml(sandbox, EVIL)
     sandbox.git("remote", "add", "origin", "git@github.com:x/y")
     with pytest.raises(StoreNotTrusted) as caught:
         locate(sandbox, GIT_LEPTON_TOKEN="secret")
     assert caught.value.exit_code == 2
-    assert caught.value.hint.endswith("git lepton trust evil.example")
+    assert caught.value.hint.endswith("git lepton trust evil.example/a/b")
     assert not caught.value.location.token_allowed
     sandbox.git("config", "--global", "lepton.trustedHost", "evil.example")
     found = locate(sandbox, GIT_LEPTON_TOKEN="secret")
@@ -106,6 +106,7 @@ def test_a_host_that_only_the_tree_names_is_refused_and_the_hint_mends_it(sandbo
 def test_trust_in_the_repositorys_own_config_does_not_count(sandbox: GitSandbox) -> None:
     commit_toml(sandbox, EVIL)
     sandbox.git("config", "--local", "lepton.trustedHost", "evil.example")
+    sandbox.git("config", "--local", "lepton.trustedStore", "evil.example/a/b")
     with pytest.raises(StoreNotTrusted):
         locate(sandbox)
 
@@ -122,31 +123,102 @@ def test_trust_for_one_port_is_not_trust_for_another(sandbox: GitSandbox) -> Non
     assert locate(sandbox).url == "http://127.0.0.1:9999"
 
 
-def test_the_git_remotes_own_host_may_be_named_by_the_tree(sandbox: GitSandbox) -> None:
+OWN = (
+    "git@evil.example:a/b",
+    "ssh://git@evil.example/a/b.git",
+    "https://evil.example/a/b",
+    "https://me:pw@evil.example/a/b.git/",
+)
+FOREIGN = (
+    "git@evil.example:x/y",
+    "git@evil.example:a/bb",
+    "git@evil.example:srv/a/b",
+    "https://evil.example/x/y.git",
+    "https://evil.example/group/a/b.git",
+    "https://other.example/a/b.git",
+    "https://evil.example:8443/a/b.git",
+    "git://evil.example/a/b",  # proves no host
+)
+
+
+@pytest.mark.parametrize("remote", OWN)
+def test_the_git_remotes_own_store_may_be_named_by_the_tree(sandbox: GitSandbox, remote: str) -> None:
     commit_toml(sandbox, EVIL)
-    sandbox.git("remote", "add", "origin", "git@evil.example:x/y")
+    sandbox.git("remote", "add", "origin", remote)
     assert locate(sandbox).token_allowed
-    sandbox.git("remote", "set-url", "origin", "git://evil.example/x/y")  # proves no host
+    assert locate(sandbox, push=True).repository == "a/b"
+
+
+@pytest.mark.parametrize("remote", FOREIGN)
+@pytest.mark.parametrize("push", [False, True])
+def test_another_repository_on_the_remotes_own_host_may_not(sandbox: GitSandbox, remote: str, push: bool) -> None:
+    commit_toml(sandbox, EVIL)
+    sandbox.git("remote", "add", "origin", remote)
+    with pytest.raises(StoreNotTrusted) as caught:
+        locate(sandbox, push=push, GIT_LEPTON_TOKEN="secret")
+    assert caught.value.hint == "If that is right: git lepton trust evil.example/a/b"
+    sandbox.git("config", "--global", "lepton.trustedStore", "evil.example/a/b")
+    assert locate(sandbox, push=push).repository == "a/b"
+    commit_toml(sandbox, EVIL.replace("a/b", "a/c"))
     with pytest.raises(StoreNotTrusted):
-        locate(sandbox)
+        locate(sandbox, push=push)
 
 
-def test_plain_http_named_by_the_tree_is_not_the_remotes_https_host(sandbox: GitSandbox) -> None:
-    commit_toml(sandbox, '[store]\nurl = "http://evil.example/a/b"\n')
-    sandbox.git("remote", "add", "origin", "https://evil.example/x/y.git")
-    with pytest.raises(StoreNotTrusted):
-        locate(sandbox)
+@pytest.mark.parametrize(
+    ("store", "remote"),
+    [
+        ("http://evil.example/a/b", "https://evil.example/a/b.git"),
+        ("http://evil.example:443/a/b", "https://evil.example/a/b.git"),
+        ("http://evil.example:8417/a/b", "https://evil.example:8417/a/b.git"),
+        ("http://evil.example:443/a/b", "git@evil.example:a/b.git"),
+        ("http://localhost:8417/a/b", "https://localhost:8417/a/b.git"),
+        ("https://evil.example:8417/a/b", "http://evil.example:8417/a/b.git"),
+    ],
+)
+@pytest.mark.parametrize("push", [False, True])
+def test_the_tree_does_not_choose_the_scheme_of_the_remotes_own_host(
+    sandbox: GitSandbox, store: str, remote: str, push: bool
+) -> None:
+    commit_toml(sandbox, f'[store]\nurl = "{store}"\n')
+    sandbox.git("remote", "add", "origin", remote)
+    with pytest.raises(StoreNotTrusted) as caught:
+        locate(sandbox, push=push)
+    assert not caught.value.location.token_allowed
+    sandbox.git("config", "--global", "lepton.trustedStore", caught.value.name)
+    assert f"{locate(sandbox, push=push)}" == store
 
 
-def test_the_host_of_the_users_environment_is_the_users_word(sandbox: GitSandbox) -> None:
+def test_where_the_git_remote_is_plain_http_its_own_store_may_be(sandbox: GitSandbox) -> None:
+    commit_toml(sandbox, '[store]\nurl = "http://store.example:8417/a/b"\n')
+    sandbox.git("remote", "add", "origin", "http://store.example:8417/a/b.git")
+    found = locate(sandbox, push=True)
+    assert (found.url, found.token_allowed) == ("http://store.example:8417", False)
+
+
+def test_an_approval_without_a_scheme_is_none_for_plain_http(sandbox: GitSandbox) -> None:
+    commit_toml(sandbox, '[store]\nurl = "http://evil.example:8417/a/b"\n')
+    for key, rule in (
+        ("trustedHost", "evil.example"),
+        ("trustedHost", "evil.example:8417"),
+        ("trustedStore", "evil.example:8417/a/b"),
+    ):
+        sandbox.git("config", "--global", "--add", f"lepton.{key}", rule)
+    with pytest.raises(StoreNotTrusted) as caught:
+        locate(sandbox, GIT_LEPTON_HOST="evil.example:8417")
+    assert caught.value.hint == "If that is right: git lepton trust http://evil.example:8417/a/b"
+
+
+def test_from_the_host_of_the_users_environment_may_be_read_and_nothing_is_sent_there_unasked(sandbox: GitSandbox) -> None:
     commit_toml(sandbox, EVIL)
     assert locate(sandbox, GIT_LEPTON_HOST="evil.example").token_allowed
+    with pytest.raises(StoreNotTrusted):
+        locate(sandbox, push=True, GIT_LEPTON_HOST="evil.example")
     with pytest.raises(StoreNotTrusted):
         locate(sandbox, GIT_LEPTON_HOST="store.example")
 
 
 def test_heads_lepton_toml_counts_and_no_other(sandbox: GitSandbox) -> None:
-    sandbox.git("remote", "add", "origin", "git@good.example:x/y")
+    sandbox.git("remote", "add", "origin", "git@good.example:a/b")
     commit_toml(sandbox, EVIL)
     commit_toml(sandbox, '[store]\nurl = "https://good.example/a/b"\n')
     sandbox.write("lepton.toml", EVIL)
@@ -169,7 +241,7 @@ def test_a_syntax_error_is_named_with_its_line(sandbox: GitSandbox) -> None:
 
 
 def test_user_and_password_in_the_tree_are_ignored(sandbox: GitSandbox) -> None:
-    sandbox.git("remote", "add", "origin", "git@good.example:x/y")
+    sandbox.git("remote", "add", "origin", "git@good.example:a/b")
     commit_toml(sandbox, '[store]\nurl = "https://me:pw@good.example/a/b"\n')
     assert (locate(sandbox).username, locate(sandbox).password) == (None, None)
 

@@ -42,6 +42,17 @@ def test_the_closest_section_wins(sandbox: GitSandbox, tmp_path: Path) -> None:
     assert not http(sandbox, "https://other.example/").verify
 
 
+def test_a_remotes_own_proxy_comes_first(sandbox: GitSandbox) -> None:
+    sandbox.git("config", "http.proxy", "http://general:1")
+    sandbox.git("remote", "add", "origin", "lepton::https://store.example/x/y")
+    sandbox.git("remote", "add", "direct", "lepton::https://direct.example/x/y")
+    sandbox.git("config", "remote.origin.proxy", "special:2")
+    sandbox.git("config", "remote.direct.proxy", "")
+    assert http(sandbox).proxy == "http://special:2"
+    assert http(sandbox, "https://direct.example").proxy is None
+    assert http(sandbox, "https://store.example:8443").proxy == "http://general:1"
+
+
 def test_an_empty_proxy_means_none(sandbox: GitSandbox) -> None:
     sandbox.git("config", "http.https://store.example.proxy", "")
     assert http(sandbox, https_proxy="http://somewhere:1").proxy is None

@@ -97,6 +97,22 @@ def test_without_git_the_environment_alone_counts() -> None:
     assert (found.token, found.concurrency, found.trusted_hosts) == ("t", 4, [])
 
 
+def test_white_space_at_the_ends_of_a_token_and_its_host_is_no_part_of_them() -> None:
+    found = Settings(None, {"GIT_LEPTON_TOKEN": " lpt_t\r\n", "GIT_LEPTON_HOST": "store.example\n"})
+    assert (found.token, found.token_host) == ("lpt_t", "store.example")
+    assert Settings(None, {"GIT_LEPTON_TOKEN": "\n", "GIT_LEPTON_HOST": " "}).token is None
+    assert Settings(None, {"GIT_LEPTON_HOST": " "}).token_host is None
+
+
+def test_what_is_no_token_is_refused_and_not_quoted() -> None:
+    with pytest.raises(BadSetting) as caught:
+        _ = Settings(None, {"GIT_LEPTON_TOKEN": "lpt_one\nlpt_two"}).token
+    assert caught.value.exit_code == 2
+    assert "GIT_LEPTON_TOKEN" in caught.value.message
+    assert "lpt_" not in f"{caught.value.message} {caught.value.hint}"
+    assert caught.value.__cause__ is None  # which a crash report would show
+
+
 def test_insteadof_rewrites_by_the_longest_prefix(sandbox: GitSandbox) -> None:
     sandbox.git("config", "url.http://localhost:1/.insteadOf", "https://store.example/")
     sandbox.git("config", "url.http://localhost:2/.insteadOf", "https://store.example/team/")

@@ -76,14 +76,14 @@ def test_several_share_a_room_and_all_come_to_their_end() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(20)
+        thread.join(60)
     assert found == [list(range(40))] * 4
     assert meter.most <= 24
     assert is_empty(room, 24)
 
 
 def test_jobs_really_run_beside_each_other() -> None:
-    both = threading.Barrier(2, timeout=10)
+    both = threading.Barrier(2, timeout=60)
     assert list(run_ahead([Job(both.wait, 1, 0) for _ in range(4)], 2, Room(100))) in (
         [0, 1, 0, 1],
         [1, 0, 0, 1],

@@ -14,6 +14,7 @@ from git_lepton.format.coding.encoded import Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import HEADER_BYTES, PACK_HEAD
 from git_lepton.store.chunk_store import BaseRefused
+from git_lepton.store.compaction import clear_damage
 from git_lepton.store.local_store import LocalStore
 from tests.store.making import chunk_of, manifest_of, pack_files, some_bytes
 from tests.support.fine_tuned import version
@@ -220,3 +221,23 @@ def test_what_lies_on_a_lost_base_is_named_and_so_are_its_objects(root: Path) ->
         named = {problem.subject: problem.message for problem in store.verify()}
     assert named.keys() == {name(2).hex, name(3).hex, str(manifest.oid)}
     assert str(name(1)) in named[name(3).hex]
+
+
+def test_a_damaged_pack_is_cleared_away_once_nothing_of_it_is_lost_any_more(root: Path) -> None:
+    keep(root, 1, 2)
+    (pack,) = pack_files(root)
+    data = pack.read_bytes()
+    at = len(PACK_HEAD) + 2 * HEADER_BYTES + 2000
+    pack.write_bytes(data[:at] + b"ABCDEFG" + data[at:])
+    with LocalStore(root) as store:
+        assert list(store.verify())
+        assert clear_damage(store) == []
+        assert pack.exists()
+    keep(root, 1, 2)  # what comes again lies in another pack
+    with LocalStore(root) as store:
+        assert list(store.verify())
+        assert clear_damage(store) == [pack.name]
+        assert list(store.verify()) == []
+        assert clear_damage(store) == []
+    assert is_whole(root, 1, 2)
+    assert not pack.exists()

@@ -17,8 +17,8 @@ from typing import Self
 from lepton_server.settings import S3Settings, ServerSettings
 from tests.support.postgres import Postgres
 from tests.support.s3_servers import CEPH, S3Server, running_ceph, running_moto
+from tests.support.tiers import PLACES
 
-NAMES = ("sqlite-disk", "postgres-disk", "postgres-moto", "postgres-ceph")
 DATABASES = ("sqlite-disk", "postgres-disk")
 """For tests of what a database may do otherwise, whatever the storage."""
 CHOICE = "GIT_LEPTON_TEST_BACKENDS"
@@ -59,7 +59,7 @@ class Backends:
     def place(self, name: str) -> Place:
         """A new one of the kind `name`, that no server has used."""
         database, _, storage = name.partition("-")
-        assert name in NAMES, name
+        assert name in PLACES, name
         place = Place(self.postgres.new_database() if database == "postgres" else "")
         if storage == "disk":
             return place

@@ -17,9 +17,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from tests.support.forking_program import MOST_BYTES
+MOST_BYTES = 128 * 1024  # of a message
 
 POSSIBLE = hasattr(os, "pidfd_open") and hasattr(socket, "SOCK_SEQPACKET")
+WANTED = False
+"""Whether `RunningServer` starts its servers so. Tests, which start hundreds, say yes; benchmarks do not."""
 
 
 class ForkedServer:

@@ -21,9 +21,11 @@ import alembic.command  # noqa: F401
 import psycopg  # noqa: F401
 import uvicorn  # noqa: F401
 
-from lepton_server import app, command, http_heads, s3_store, serving  # noqa: F401
-
-MOST_BYTES = 128 * 1024  # of a message
+from lepton_server import cli
+from lepton_server.process import (
+    serve,  # noqa: F401
+)
+from tests.support.forked_servers import MOST_BYTES
 
 
 def _next_order(control: socket.socket) -> list[str]:
@@ -76,4 +78,4 @@ def _take_place(order: dict[str, Any], outputs: list[int]) -> None:
 if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.freeze()
-    sys.exit(command.main(_next_order(socket.socket(fileno=int(sys.argv[1])))))
+    sys.exit(cli.main(_next_order(socket.socket(fileno=int(sys.argv[1])))))

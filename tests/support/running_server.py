@@ -16,15 +16,13 @@ from typing import IO, Self
 
 from sqlalchemy import Connection
 
-from lepton_server import administration
-from lepton_server.places import open_database, open_store
+from lepton_server.admin import provisioning
+from lepton_server.backends import open_database, open_store
 from lepton_server.settings import ServerSettings
 from tests.support import forked_servers
 from tests.support.backends import Place
 from tests.support.forked_servers import ForkedServer
 
-FORKED = False
-"""Whether servers are forked off a process that has loaded the program. Tests, which start hundreds, say yes; benchmarks do not."""
 _LISTENING = "listening on "
 _START_SECONDS = 120.0
 _STOP_SECONDS = 30.0
@@ -87,12 +85,12 @@ class RunningServer:
 
     def make_user(self, name: str) -> str:
         """A new account; its token."""
-        administration.add_user(self.settings, name)
-        return administration.new_token(self.settings, name)
+        provisioning.add_user(self.settings, name)
+        return provisioning.new_token(self.settings, name)
 
     def grant(self, name: str, role: str, repository: str) -> None:
         """From now on this is the account's role in OWNER/REPO."""
-        administration.grant(self.settings, name, role, repository)
+        provisioning.grant(self.settings, name, role, repository)
 
     def run(self, *arguments: str) -> str:
         """Run another command of `lepton-server` on this data folder; what it printed, without the line end."""
@@ -142,7 +140,7 @@ class RunningServer:
         self, arguments: Sequence[str], stderr: IO[bytes], prepare: Callable[[], None] | None = None
     ) -> subprocess.Popen[bytes] | ForkedServer:
         shares = "--workers" in arguments  # what workers share has to be said before the program is loaded
-        if FORKED and not shares and prepare is None:
+        if forked_servers.WANTED and not shares and prepare is None:
             return forked_servers.start(arguments, self._environment, stderr)
         return subprocess.Popen(
             [*_PROGRAM, *arguments],
@@ -164,7 +162,7 @@ class RunningServer:
         if _LISTENING not in line:
             self._wait()
             raise AssertionError(f"the server did not start:\n{line}{self.log.read_text()}")
-        return line.split(_LISTENING, 1)[1].split()[0].rstrip("/")
+        return line.split(_LISTENING, 1)[1].split()[0].rstrip('/",')  # a word of a sentence, or of a JSON text
 
     def _read_lines(self, lines: queue.Queue[bytes]) -> None:
         assert self._process.stdout is not None
@@ -185,4 +183,4 @@ class RunningServer:
         return code
 
 
-_PROGRAM = [sys.executable, "-m", "lepton_server.command"]
+_PROGRAM = [sys.executable, "-m", "lepton_server.cli"]

@@ -15,9 +15,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import boto3
-from botocore.config import Config
-
 CEPH = os.environ.get("GIT_LEPTON_S3_CEPH", "")
 """The program that starts and stops Ceph (`start FOLDER PORT`, `stop FOLDER`); "" where there is none."""
 
@@ -44,6 +41,9 @@ class S3Server:
 
     def client(self, endpoint: str = "") -> Any:
         """A plain client of it, by way of another address if one is given."""
+        import boto3  # takes long to load
+        from botocore.config import Config
+
         return boto3.client(
             "s3",
             endpoint_url=endpoint or self.endpoint,

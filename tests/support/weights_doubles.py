@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.pointer import Pointer
 from git_lepton.transfer.progress import Progress
+from git_lepton.transfer.push_bases import BaseSources
 from git_lepton.transfer.upload import Uploaded
 
 
@@ -23,6 +25,7 @@ class NamesOnly:
 
     def __init__(self, *pointers: Pointer) -> None:
         self.here = {pointer.oid for pointer in pointers}
+        self.root = Path("nowhere")
 
     def refresh(self) -> None:
         """Nobody else writes."""
@@ -41,6 +44,7 @@ class Recorder:
         self.there = {pointer.oid for pointer in pointers}
         self.asked: list[list[Pointer]] = []
         self.sent: list[list[Pointer]] = []
+        self.sources: BaseSources | None = None
 
     def stored(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
         self.asked.append(list(pointers))
@@ -49,6 +53,7 @@ class Recorder:
     def taken_away(self, pointers: Sequence[Pointer]) -> set[ObjectId]:
         return set()
 
-    def push(self, pointers: Sequence[Pointer], progress: Progress) -> Uploaded:
+    def push(self, pointers: Sequence[Pointer], progress: Progress, sources: BaseSources | None = None) -> Uploaded:
+        self.sources = sources
         self.sent.append(list(pointers))
         return Uploaded(len(pointers), 0, 0)

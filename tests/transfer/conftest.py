@@ -14,12 +14,12 @@ import pytest
 from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.transfer.connection import Connection
-from git_lepton.transfer.credentials import CredentialChain
-from git_lepton.transfer.network import host_of
-from git_lepton.transfer.patience import Patience
+from git_lepton.transfer.http.connection import Connection
+from git_lepton.transfer.http.credentials import CredentialChain
+from git_lepton.transfer.http.hosts import host_of
+from git_lepton.transfer.http.retries import Patience
 from git_lepton.transfer.remote_store import RemoteStore
-from lepton_server.tokens import token_digest
+from lepton_server.identity.tokens import token_digest
 from tests.support.running_server import RunningServer
 from tests.transfer.double_server import Double
 from tests.transfer.weights import noise

@@ -16,7 +16,7 @@ from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pack import MAX_DEPTH
 from git_lepton.store.chunk_store import ChunkMissing
 from git_lepton.store.local_store import LocalStore
-from git_lepton.transfer.admission import Admitted, admit, outside_bases
+from git_lepton.transfer.admission import Admitted, admit
 from tests.transfer.weights import RAW, fake_delta, noise
 
 ALLOWED = frozenset({0, 9})
@@ -98,12 +98,6 @@ def test_what_is_not_here_is_said(store: LocalStore) -> None:
         admit(store, [ChunkId(bytes(32))], ALLOWED, {})
 
 
-def test_the_bases_worth_asking_for_are_all_below_that_do_not_go(store: LocalStore, chain: list[ChunkId]) -> None:
-    assert outside_bases(store, [chain[3]]) == [chain[2], chain[1], chain[0]]
-    assert outside_bases(store, [chain[3], chain[1]]) == [chain[2], chain[0]]
-    assert outside_bases(store, [chain[0]]) == []
-
-
 @given(st.data())
 def test_whatever_is_there_and_goes_the_rules_hold(data: st.DataObject) -> None:
     count = data.draw(st.integers(1, 10))
@@ -119,14 +113,13 @@ def test_whatever_is_there_and_goes_the_rules_hold(data: st.DataObject) -> None:
     with TemporaryDirectory() as folder, LocalStore(Path(folder)) as store:
         for chunk in chunks:
             store.add(chunk)
-        asked = set(outside_bases(store, going))
         order = admit(store, going, ALLOWED, there)
     assert sorted(admitted.name.raw for admitted in order) == sorted(name.raw for name in going)
     depths = dict(there)
     gone = set[ChunkId]()
     for admitted in order:
         if admitted.base is not None:
-            assert admitted.base in gone or (admitted.base in there and admitted.base in asked | set(going))
+            assert admitted.base in gone or admitted.base in there
             assert admitted.depth == depths[admitted.base] + 1 <= MAX_DEPTH
         assert admitted.as_it_is == (admitted.record.base == admitted.base)
         depths[admitted.name] = admitted.depth

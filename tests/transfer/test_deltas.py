@@ -12,8 +12,10 @@ import pytest
 
 from git_lepton.format.coding.encoded import EncodedChunk
 from git_lepton.format.identifiers import ChunkId
+from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import download
+from git_lepton.transfer.push_bases import BaseSources, Reached
 from git_lepton.transfer.upload import upload
 from git_lepton.wire.messages import NewRepository
 from tests.support.versions import History
@@ -45,6 +47,11 @@ def kept(served: Served) -> Callable[[ChunkId], tuple[int, int, bytes | None]]:
 Kept = Callable[[ChunkId], tuple[int, int, bytes | None]]
 
 
+def on(*pointers: Pointer) -> BaseSources:
+    """The destination's refs reach these."""
+    return BaseSources(Reached(pointer.oid for pointer in pointers))
+
+
 def restrict(served: Served, name: str, codecs: Sequence[int]) -> None:
     """As in a repository that was made by an older server: no command takes a codec away."""
     with closing(sqlite3.connect(served.server.data / "lepton.sqlite")) as database, database:
@@ -56,13 +63,15 @@ def test_versions_in_a_row_travel_as_what_changed(
     here: LocalStore, there: LocalStore, served: Served, history: History, kept: Kept
 ) -> None:
     remote = served.connect()
-    first = upload(here, remote, [history.add(here, 0)])
+    before = history.add(here, 0)
+    first = upload(here, remote, [before])
     assert first.bytes_sent > SOLO
     for number in (1, 2, 3):
-        done = upload(here, remote, [history.add(here, number, number - 1)])
+        pointer = history.add(here, number, number - 1)
+        done = upload(here, remote, [pointer], sources=on(before))
+        before = pointer
         assert done.bytes_sent < DELTA
         assert kept(history.name(number))[1:] == (number, history.name(number - 1).raw)
-    pointer = history.add(here, 3, 2)
     received = download(there, remote, [pointer]).bytes_received
     assert SOLO < received < SOLO + 4 * DELTA
     assert holds(there, pointer)
@@ -92,10 +101,11 @@ def test_the_newest_alone_to_an_empty_repository_goes_without_a_base(
 def test_an_amended_version_is_coded_against_what_is_there(
     here: LocalStore, there: LocalStore, served: Served, history: History, kept: Kept
 ) -> None:
-    upload(here, served.connect(), [history.add(here, 0)])
+    first = history.add(here, 0)
+    upload(here, served.connect(), [first])
     history.add(here, 1, 0)  # committed, then amended
     pointer = history.add(here, 2, 1)
-    assert upload(here, served.connect(), [pointer]).bytes_sent < 2 * DELTA
+    assert upload(here, served.connect(), [pointer], sources=on(first)).bytes_sent < 2 * DELTA
     assert kept(history.name(2))[1:] == (1, history.name(0).raw)
     assert kept(history.name(1)) is None
     download(there, served.connect(), [pointer])
@@ -138,9 +148,9 @@ def test_no_chunk_becomes_deeper_than_three_by_how_its_base_is_stored_there(
 ) -> None:
     upload(here, served.connect(), [history.add(here, 0), *(history.add(here, n, n - 1) for n in (1, 2, 3))])
     with LocalStore(tmp_path / "bob") as bob:
-        history.add(bob, 3)
+        known = history.add(bob, 3)
         pointer = history.add(bob, 4, 3)
-        upload(bob, served.connect(), [pointer])
+        upload(bob, served.connect(), [pointer], sources=on(known))
     assert kept(history.name(3))[1] == 3
     assert kept(history.name(4))[1:] == (0, None)
     download(there, served.connect(), [pointer])
@@ -168,11 +178,11 @@ def test_deltas_that_the_server_refuses_go_without_a_base(
     upload(here, remote, [history.add(here, 0), *(history.add(here, n, n - 1) for n in (1, 2, 3))])
     (here.root.parent / "other").mkdir()
     with LocalStore(here.root.parent / "other") as bob:
-        history.add(bob, 3)
+        known = history.add(bob, 3)
         pointer = history.add(bob, 4, 3)
         truly = remote.have
-        monkeypatch.setattr(remote, "have", lambda session, names: dict.fromkeys(truly(session, names), 0))
-        done = upload(bob, remote, [pointer], progress)
+        monkeypatch.setattr(remote, "have", lambda session, names, **how: dict.fromkeys(truly(session, names, **how), 0))
+        done = upload(bob, remote, [pointer], progress, on(known))
     assert done.bytes_sent > SOLO
     assert any("sending them whole" in note for note in progress.notes)
     assert kept(history.name(4))[1:] == (0, None)

@@ -12,7 +12,8 @@ from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import Downloaded, ObjectsAbsent, download
 from git_lepton.transfer.fetching import BadPayload, RangeIgnored
-from git_lepton.transfer.refusals import RangeGone
+from git_lepton.transfer.http.refusals import RangeGone
+from git_lepton.transfer.push_bases import BaseSources, Reached
 from git_lepton.transfer.upload import upload
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.transfer.conftest import Connect, Watcher
@@ -97,7 +98,7 @@ def test_deltas_wait_for_bases_that_other_streams_bring(here: LocalStore, there:
     with Double(codecs=[0, 1, 2, 9]) as double:
         remote = connect(double.url)
         upload(here, remote, [first])
-        upload(here, remote, [second])
+        upload(here, remote, [second], sources=BaseSources(Reached([first.oid])))
         late = max(double.packs, key=lambda name: len(double.packs[name]))
         usual = double.answer
 

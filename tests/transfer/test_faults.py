@@ -9,11 +9,11 @@ import pytest
 
 from git_lepton.errors import LeptonError
 from git_lepton.store.local_store import LocalStore
-from git_lepton.transfer.credentials import CredentialChain, GitCredentials
 from git_lepton.transfer.download import download
-from git_lepton.transfer.network import Timeouts, host_of
-from git_lepton.transfer.patience import GaveUp
-from git_lepton.transfer.refusals import LoginNeeded, TooLarge
+from git_lepton.transfer.http.credentials import CredentialChain, GitCredentials
+from git_lepton.transfer.http.hosts import Timeouts, host_of
+from git_lepton.transfer.http.refusals import LoginNeeded, TooLarge
+from git_lepton.transfer.http.retries import GaveUp
 from git_lepton.transfer.upload import upload
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.transfer.conftest import HASTY, Served, Watcher
@@ -140,7 +140,7 @@ def test_a_wrong_token_is_told_with_what_to_do(here: LocalStore, served: Served)
     with pytest.raises(LoginNeeded) as caught:
         upload(here, served.connect(credentials=wrong), [add_object(here, served.noise(100))])
     assert caught.value.exit_code == 6
-    assert caught.value.hint == f"Run: git lepton login {host_of(served.url)}"
+    assert caught.value.hint.endswith(f"run: git lepton login {host_of(served.url)}")
 
 
 def test_a_token_that_is_replaced_while_a_push_is_under_way(here: LocalStore, served: Served) -> None:

@@ -9,14 +9,16 @@ import pytest
 from git_lepton.errors import LeptonError
 from git_lepton.store.local_store import LocalStore
 from git_lepton.transfer.download import download
-from git_lepton.transfer.refusals import ServerRefused, StorageFull, UrlExpired
-from git_lepton.transfer.storage_refusals import storage_code
+from git_lepton.transfer.http.refusals import ServerRefused, StorageFull, UrlExpired
+from git_lepton.transfer.http.storage_refusals import storage_code
 from git_lepton.transfer.upload import upload
 from tests.support.backends import Backends, Place, chosen_on_s3
 from tests.support.faulty_proxy import Fault, FaultyProxy
 from tests.support.running_server import RunningServer
 from tests.transfer.conftest import Served, Watcher
 from tests.transfer.weights import MIB, add_object, holds
+
+pytestmark = pytest.mark.smoke
 
 
 @pytest.fixture(scope="module", params=chosen_on_s3())

@@ -11,7 +11,8 @@ from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.format.pointer import Pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.transfer.refusals import TooLarge
+from git_lepton.transfer.http.refusals import TooLarge
+from git_lepton.transfer.push_bases import BaseSources, Reached
 from git_lepton.transfer.remote_store import RemoteStore
 from git_lepton.transfer.upload import Uploaded, WeightsNowhere, upload
 from git_lepton.wire.messages import UploadState
@@ -112,7 +113,7 @@ def test_a_delta_goes_as_it_is_where_its_base_goes_or_is(here: LocalStore, conne
     with Double(codecs=[0, 1, 2, 9]) as double:  # base there already
         remote = connect(double.url)
         upload(here, remote, [old])
-        upload(here, remote, [new])
+        upload(here, remote, [new], sources=BaseSources(Reached([old.oid])))
         assert double.record(delta.name) == delta.record()
 
 

@@ -166,7 +166,7 @@ def test_memory_stays_bounded(tmp_path: Path) -> None:
         from git_lepton.format.pointer import parse_pointer
         from git_lepton.store.local_store import LocalStore
         from git_lepton.workflow.clean import clean
-        from git_lepton.workflow.smudge import write_file
+        from git_lepton.workflow.checkout.smudge import write_file
 
         class Endless:
             left, block = 300_000_000, numpy.random.default_rng(0).integers(0, 50, 1_000_003, numpy.uint8).tobytes()

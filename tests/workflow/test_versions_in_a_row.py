@@ -12,8 +12,8 @@ from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
-from git_lepton.workflow.base_places import BasePlaces
-from git_lepton.workflow.bases import BaseFinder
+from git_lepton.workflow.bases.candidates import BasePlaces
+from git_lepton.workflow.bases.finder import BaseFinder
 from git_lepton.workflow.clean import clean
 from tests.workflow.objects import MemorySource
 from tests.workflow.versions import Tensors, all_tuned, bf16, chunks_of, content, model

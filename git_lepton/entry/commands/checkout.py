@@ -8,8 +8,8 @@ from git_lepton.entry.arguments import add_json, parser
 from git_lepton.entry.materialised import report
 from git_lepton.entry.terminal import progress, say
 from git_lepton.git.configuration import is_configured
-from git_lepton.workflow.checkout import checkout
-from git_lepton.workflow.install import ensure_installed
+from git_lepton.workflow.checkout.checkout import checkout
+from git_lepton.workflow.setup.install import ensure_installed
 from git_lepton.workspace import open_workspace
 
 
@@ -27,4 +27,4 @@ def main(arguments: Sequence[str]) -> int:
             for sentence in ensure_installed(workspace.git):
                 say(sentence)
         done = checkout(workspace, options.paths, progress, force=options.force)
-    return report(done, as_json=options.json)
+        return report(workspace.git, done, as_json=options.json)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.terminal import show
 from git_lepton.errors import CheckFailed
 from git_lepton.git.repository import GitRepository
-from git_lepton.workflow.doctor import examine
+from git_lepton.workflow.setup.doctor import examine
 from git_lepton.workspace import Workspace
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
         print_json([asdict(finding) for finding in findings])
     else:
         for finding in findings:
-            sys.stdout.write(f"{'ok  ' if finding.ok else 'BAD '} {finding.subject}: {finding.message}\n")
+            show(f"{'ok  ' if finding.ok else 'BAD '} {finding.subject}: {finding.message}")
             if not finding.ok and finding.fix:
-                sys.stdout.write(f"     {finding.fix}\n")
+                show(f"     {finding.fix}")
     return 0 if all(finding.ok for finding in findings) else CheckFailed.exit_code

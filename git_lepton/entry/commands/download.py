@@ -9,23 +9,23 @@ from pathlib import Path
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.terminal import counted, human_bytes, progress, say
 from git_lepton.settings import settings_outside
-from git_lepton.workflow.fetch_share import fetch_share, is_link
-from git_lepton.workflow.fetch_without_git import fetch_without_git
+from git_lepton.workflow.download.repository import fetch_without_git
+from git_lepton.workflow.download.share import fetch_share, is_link
 
 
 def main(arguments: Sequence[str]) -> int:
     """Bring files of one version into a folder: no clone, no git, no installation. The same again brings only what changed."""
     command = parser(
         "download",
-        "Bring files of one version into a folder: no clone, no git. What is there and right stays; the same command resumes.",
+        "Bring files of one version into a folder, without git or a clone. Files that are already right stay; the same command resumes.",
     )
     command.add_argument(
         "source",
         metavar="SOURCE[@REV]",
         help="https://HOST/OWNER/REPO, at a branch, tag or commit (default HEAD); or the link of a share",
     )
-    command.add_argument("paths", nargs="*", default=[], metavar="PATH", help="paths, folders or globs; all where none is given")
-    command.add_argument("--to", required=True, metavar="DIR", type=Path, help="the folder; it is made if it is not there")
+    command.add_argument("paths", nargs="*", default=[], metavar="PATH", help="paths, folders or globs (default: all)")
+    command.add_argument("--to", required=True, metavar="DIR", type=Path, help="the folder; it is created if it does not exist")
     add_json(command)
     options = command.parse_args(arguments)
     fetch = fetch_share if is_link(options.source) else fetch_without_git

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.bills import numbers, table
 from git_lepton.entry.revisions import UnknownRevision
-from git_lepton.entry.terminal import counted, human_bytes
+from git_lepton.entry.terminal import counted, human_bytes, show
 from git_lepton.workspace import Workspace, open_workspace
 
 _TEXT = """Say what weights take. file: the files. unique: their pieces, each counted once, for the first that has it. delta, stored:
@@ -49,12 +48,12 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(value)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+        show(*lines)
     return 0
 
 
 def _paths(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
-    from git_lepton.workflow.usage import disk_usage
+    from git_lepton.workflow.usage.versions import disk_usage
 
     usage = disk_usage(workspace, revision)
     lines = [
@@ -68,7 +67,7 @@ def _paths(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
 
 
 def _versions(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
-    from git_lepton.workflow.version_costs import version_costs
+    from git_lepton.workflow.usage.history import version_costs
 
     costs = version_costs(workspace, revision) if workspace.git.rev_parse(f"{revision}^{{commit}}") else []
     rows = [(cost.bill, f"{cost.commit[:8]}  {cost.day}  {cost.subject}", not cost.absent) for cost in costs]
@@ -79,7 +78,7 @@ def _versions(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
 
 
 def _tensors(workspace: Workspace, revision: str) -> tuple[Any, list[str]]:
-    from git_lepton.workflow.tensor_costs import tensor_costs
+    from git_lepton.workflow.usage.tensors import tensor_costs
 
     costs = tensor_costs(workspace, revision)
     rows = [(cost.bill, f"{cost.group}  ({_contents(cost.tensors, cost.elements)})", True) for cost in costs]
@@ -92,7 +91,7 @@ def _contents(tensors: int, elements: Sequence[str]) -> str:
 
 
 def _remote(workspace: Workspace, remote: str | None) -> tuple[Any, list[str]]:
-    from git_lepton.transfer.remote_usage import usage_of
+    from git_lepton.transfer.collaboration import usage_of
     from git_lepton.wire.messages import to_json
 
     store = workspace.remote(remote, push=remote is None)
@@ -111,7 +110,7 @@ def _remote(workspace: Workspace, remote: str | None) -> tuple[Any, list[str]]:
 
 
 def _branch(workspace: Workspace, branch: str) -> tuple[Any, list[str]]:
-    from git_lepton.workflow.version_costs import branch_cost
+    from git_lepton.workflow.usage.history import branch_cost
 
     if workspace.git.rev_parse(f"refs/heads/{branch}") is None:
         raise UnknownRevision(f"{branch!r} is no branch of this repository", "git branch")

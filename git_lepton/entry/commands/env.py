@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from git_lepton.entry.arguments import add_json, parser, print_json
+from git_lepton.entry.terminal import show
 from git_lepton.git.repository import GitRepository
 from git_lepton.settings import Settings
-from git_lepton.workflow.environment import describe
+from git_lepton.workflow.setup.environment import describe
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +22,7 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         print_json(found)
     else:
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(found)))
+        show(*_lines(found))
     return 0
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import counted
-from git_lepton.workflow.verify import Kind, Report, check
+from git_lepton.entry.terminal import counted, show
+from git_lepton.workflow.upkeep.verify import Kind, Report, check
 from git_lepton.workspace import open_workspace
 
 _HERE = "on this machine"
@@ -36,15 +35,20 @@ def main(arguments: Sequence[str]) -> int:
         send = (
             " ".join(["`git lepton push --all", *filter(None, [options.remote])]) + "` sends them, from a machine that has them."
         )
-        sys.stdout.write("".join(f"{line}\n" for line in _lines(report, where, send, pointers_only=options.pointers)))
+        show(*_lines(report, where, send, pointers_only=options.pointers))
     return report.exit_code
 
 
 def _lines(report: Report, where: str, send: str, *, pointers_only: bool) -> list[str]:
     lines = [f"{finding.kind}: {finding.subject}: {finding.message}" for finding in report.findings]
+    lines += [f"not looked at: {what}" for what in report.unseen]
     if pointers_only:
         return [*lines, f"{counted(report.objects, 'pointer')}, {counted(len(report.findings), 'problem')}"]
     lines.append(f"{report.restorable} of {counted(report.objects, 'object')} can be restored from what is {where}")
-    if any(finding.kind is Kind.MISSING for finding in report.findings):
+    if report.left_out:
+        lines.append(f"{counted(report.left_out, 'object')} left out by sparse checkout; --all asks for them too")
+    if sum(finding.kind is Kind.MISSING for finding in report.findings) > report.purged:
         lines.append(f"hint: {_BRING if where == _HERE else send}")
+    elif any(finding.kind is Kind.CORRUPT for finding in report.findings):
+        lines.append("hint: `git lepton prune` clears damaged packs away of which nothing is needed any more.")
     return lines

@@ -9,7 +9,7 @@ from pathlib import Path
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.terminal import counted, say
 from git_lepton.git.repository import GitRepository
-from git_lepton.workflow.import_model import Imported, import_model
+from git_lepton.workflow.download.import_model import Imported, import_model
 
 _TEXT = """Bring a published model into this repository, as a base for others: its files, and in lepton.toml where they came from.
 Nothing is fetched from anywhere."""
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument("source", type=Path, metavar="SOURCE", help="a folder, or a snapshot in a Hugging Face cache")
     command.add_argument("--to", type=Path, metavar="DIR", help="where the files go (default: models/NAME at the top)")
     command.add_argument("--name", help="the model's name in lepton.toml (default: that of the source)")
-    command.add_argument("--force", action="store_true", help="overwrite files that are there with other content")
+    command.add_argument("--force", action="store_true", help="overwrite existing files that have other content")
     add_json(command)
     options = command.parse_args(arguments)
     done = import_model(GitRepository(), options.source, options.to, options.name, force=options.force)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.terminal import say
-from git_lepton.workflow.locking import is_tracked, lock
+from git_lepton.workflow.collaboration.locks import ADVICE, is_tracked, lock
 from git_lepton.workspace import open_workspace
 
 
@@ -24,7 +24,7 @@ def main(arguments: Sequence[str]) -> int:
             done.append(asdict(found))
             if not options.json:
                 note = "" if is_tracked(workspace, found.path) else "; git tracks no such file yet"
-                say(f"{found.path} is locked by you{note}")
+                say(f"{found.path} is locked by you{note}{'' if found.enforced else ADVICE}")
     if options.json:
         print_json(done)
     return 0

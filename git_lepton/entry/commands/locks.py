@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.moments import moment
-from git_lepton.workflow.locking import locks
+from git_lepton.entry.terminal import say, show
+from git_lepton.workflow.collaboration.locks import locks
 from git_lepton.workspace import open_workspace
 
 
@@ -24,6 +24,8 @@ def main(arguments: Sequence[str]) -> int:
         print_json([asdict(lock) for lock in found])
     else:
         width = max((len(lock.path) for lock in found), default=0)
+        if any(not lock.enforced for lock in found):
+            say("git is hosted elsewhere, so these are advice: no push is refused")
         for lock in found:
-            sys.stdout.write(f"{lock.path:<{width}}  {'you' if lock.own else lock.owner}  since {moment(lock.at)}\n")
+            show(f"{lock.path:<{width}}  {'you' if lock.own else lock.owner}  since {moment(lock.at)}")
     return 0

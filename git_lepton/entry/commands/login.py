@@ -9,12 +9,14 @@ from getpass import getpass
 from git_lepton.entry.arguments import BadArguments, parser
 from git_lepton.entry.moments import moment
 from git_lepton.entry.terminal import say
+from git_lepton.format.tokens import clean_token
 from git_lepton.git.repository import GitRepository
 from git_lepton.settings import Settings
-from git_lepton.transfer.refusals import LoginNeeded
+from git_lepton.transfer.http.refusals import LoginNeeded
 from git_lepton.wire.messages import Account
-from git_lepton.workflow.login import log_in, server_url
+from git_lepton.workflow.setup.login import log_in, server_url
 
+_LONGEST = 4096  # characters of a line with a token
 _SCOPES = ("read", "write", "evidence", "admin")
 
 
@@ -55,19 +57,23 @@ def _limits(account: Account) -> str:
 
 def _token(settings: Settings, url: str, *, from_stdin: bool) -> str:
     if from_stdin:
-        token = sys.stdin.readline().strip()
+        token = sys.stdin.buffer.readline(_LONGEST).decode("utf-8", "replace")
     elif settings.interactive:
         token = _typed(url)
     else:
         raise BadArguments("nobody is here to ask for a token", "git lepton login HOST --token-stdin < TOKEN_FILE")
-    if not token or not token.isprintable():
-        raise BadArguments("that is no token", "A token is one line, as `lepton-server token create NAME` prints it.")
+    try:
+        token = clean_token(token)
+    except ValueError:
+        token = ""
+    if not token:
+        raise BadArguments("that is no token", "A token is one word, as `lepton-server token create NAME` prints it.")
     return token
 
 
 def _typed(url: str) -> str:
     try:
-        return getpass(f"Token for {url}: ").strip()
+        return getpass(f"Token for {url}: ")
     except EOFError:  # Ctrl-D
         sys.stderr.write("\n")
         return ""

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import human_bytes
-from git_lepton.workflow.status import FileState, tracked_files
+from git_lepton.entry.terminal import human_bytes, show
+from git_lepton.workflow.sync.status import FileState, tracked_files
 from git_lepton.workspace import open_workspace
 
 
@@ -34,8 +33,8 @@ def main(arguments: Sequence[str]) -> int:
         )
         return 0
     for file in files:
-        mark = "-" if file.state in (FileState.POINTER, FileState.SPARSE, FileState.DELETED) else "*"
+        mark = "-" if file.state in (FileState.POINTER, FileState.SPARSE, FileState.DELETED, FileState.UNCOVERED) else "*"
         oid = file.pointer.oid.hex[: None if options.long else 12] if file.pointer else "-" * 12
         size = human_bytes(file.pointer.size) if file.pointer else ""
-        sys.stdout.write(f"{oid} {mark} {size:>8}  {file.path}\n")
+        show(f"{oid} {mark} {size:>8}  {file.path}")
     return 0

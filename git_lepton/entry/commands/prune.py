@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.terminal import counted, human_bytes, say
-from git_lepton.workflow.prune import prune
+from git_lepton.workflow.upkeep.prune import prune
 from git_lepton.workspace import open_workspace
 
 
@@ -21,7 +21,7 @@ def main(arguments: Sequence[str]) -> int:
     command.add_argument(
         "--verify-remote",
         action="store_true",
-        help="also forget pushed versions that are not checked out, after the store has said that it has them",
+        help="also forget pushed versions that are not checked out, after the store has said that it has them and that its refs reach them",
     )
     add_json(command)
     options = command.parse_args(arguments)
@@ -33,8 +33,11 @@ def main(arguments: Sequence[str]) -> int:
     verb = "would free" if options.dry_run else "freed"
     freed = f"{verb} {human_bytes(result.pruned.bytes)}: {counted(result.pruned.objects, 'object')}"
     say(freed if result.pruned.objects else "nothing to forget")
+    if result.cleared:
+        say(f"cleared away {counted(result.cleared, 'damaged pack')}: all that is needed of it is whole")
     if result.kept:
+        stay = "stays" if result.kept == 1 else "stay"
         say(
-            f"{counted(result.kept, 'pushed object')} {'stays' if result.kept == 1 else 'stay'}: the store does not have everything"
+            f"{counted(result.kept, 'pushed object')} {stay}: no ref there reaches them now, or the store does not have everything"
         )
     return 0

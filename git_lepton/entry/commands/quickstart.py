@@ -15,7 +15,7 @@ from git_lepton.entry.arguments import parser
 def main(arguments: Sequence[str]) -> int:
     """Tell the story; everything it made is gone afterwards, unless --keep."""
     options = parser("quickstart", "Show the whole story on this machine, in a folder of its own.")
-    options.add_argument("--keep", action="store_true", help="leave server, repositories and files, and say where they are")
+    options.add_argument("--keep", action="store_true", help="keep server, repositories and files, and say where they are")
     return _run(keep=options.parse_args(arguments).keep)
 
 

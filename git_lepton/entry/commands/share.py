@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from git_lepton.entry.arguments import BadArguments, add_json, parser, print_json, whole_number
 from git_lepton.entry.moments import duration, moment
-from git_lepton.entry.terminal import counted, human_bytes, say
-from git_lepton.workflow.sharing import revoke, share, shares
+from git_lepton.entry.terminal import counted, human_bytes, say, show
+from git_lepton.workflow.collaboration.shares import ordinary_beside, revoke, share, shares
 from git_lepton.workspace import open_workspace
 
 if TYPE_CHECKING:
@@ -58,14 +57,20 @@ def main(arguments: Sequence[str]) -> int:
 
 def _make(workspace: Workspace, options: argparse.Namespace) -> None:
     link, files, left_out = share(workspace, options.version, options.expires, options.max_downloads, options.remote)
+    ordinary = ordinary_beside(workspace, options.version, {file.path for file in files} | left_out.keys())
     if options.json:
-        print_json(asdict(link) | {"files": [asdict(file) for file in files], "left_out": left_out})
+        print_json(asdict(link) | {"files": [asdict(file) for file in files], "left_out": left_out, "ordinary": ordinary})
         return
     for path, why in left_out.items():
         say(f"left out {path}: it {why}")
     size = human_bytes(sum(file.size for file in files))
     say(f"share {link.id}: {counted(len(files), 'file')}, {size}, for whoever has this link, until {moment(link.expires)}")
-    sys.stdout.write(f"{link.url}\n")
+    if ordinary:
+        some = f"{', '.join(ordinary[:3])}{', ...' if ordinary[3:] else ''}"
+        say(
+            f"not in it: {counted(len(ordinary), 'ordinary file')} ({some}); a link gives weights alone, so send these by another way"
+        )
+    show(f"{link.url}")
 
 
 def _list(found: Sequence[ShareInfo], *, as_json: bool) -> None:
@@ -75,9 +80,7 @@ def _list(found: Sequence[ShareInfo], *, as_json: bool) -> None:
     for item in found:
         limit = "" if item.max_downloads is None else f" (at most {item.max_downloads} of each)"
         downloads = f"{counted(item.downloads, 'download')}{limit}"
-        sys.stdout.write(
-            f"{item.id}  {item.revision}  by {item.by}  {counted(item.files, 'file')}  {downloads}  {_state(item)}\n"
-        )
+        show(f"{item.id}  {item.revision}  by {item.by}  {counted(item.files, 'file')}  {downloads}  {_state(item)}")
 
 
 def _state(item: ShareInfo) -> str:

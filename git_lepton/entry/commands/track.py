@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
-from git_lepton.entry.terminal import counted, say
+from git_lepton.entry.terminal import counted, say, show
+from git_lepton.format.placeholders import PlaceholderNotWeights
 from git_lepton.git.repository import GitRepository
-from git_lepton.workflow.track import Tracked, patterns_tracked, track
+from git_lepton.workflow.setup.placeholders import placeholders_in_index
+from git_lepton.workflow.setup.track import Tracked, patterns_tracked, track
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -24,11 +24,12 @@ def main(arguments: Sequence[str]) -> int:
     git = GitRepository()
     if not options.patterns:
         return _list(git, as_json=options.json)
-    tracked = track(git, Path.cwd(), options.patterns, hooks=not options.no_hooks)
+    tracked = track(git, git.folder_of_user(), options.patterns, hooks=not options.no_hooks)
+    strange = placeholders_in_index(git)
     if options.json:
-        print_json({"tracked": tracked.changed, "raw": tracked.raw})
+        print_json({"tracked": tracked.changed, "raw": tracked.raw, "placeholders": sorted(strange)})
     else:
-        _say(tracked, options.patterns)
+        _say(tracked, options.patterns, strange)
         for pattern in tracked.changed:
             if not _matches_a_file(git, pattern):
                 say(f"no file here matches {pattern} yet")
@@ -40,7 +41,7 @@ def _list(git: GitRepository, *, as_json: bool) -> int:
     if as_json:
         print_json([{"pattern": pattern, "file": file} for pattern, file in patterns])
     else:
-        sys.stdout.write("".join(f"{pattern}    ({file})\n" for pattern, file in patterns))
+        show(*(f"{pattern}    ({file})" for pattern, file in patterns))
     return 0
 
 
@@ -50,10 +51,15 @@ def _matches_a_file(git: GitRepository, pattern: str) -> bool:
     return bool(git.run("ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", f":(glob){spec}"))
 
 
-def _say(tracked: Tracked, patterns: Sequence[str]) -> None:
+def _say(tracked: Tracked, patterns: Sequence[str], strange: Mapping[str, PlaceholderNotWeights]) -> None:
     for sentence in tracked.sentences:
         say(sentence)
     say(f"tracking {', '.join(tracked.changed)}" if tracked.changed else f"{', '.join(patterns)}: tracked already")
-    if tracked.raw:
-        files = f"{counted(len(tracked.raw), 'file')} {'is' if len(tracked.raw) == 1 else 'are'} in git whole"
+    if strange:
+        path, found = next(iter(strange.items()))
+        more = f" and {counted(len(strange) - 1, 'other file')}" if strange.keys() - {path} else ""
+        say(f"{path}{more}: {found.message}; run `{found.command}` before you add them")
+    raw = [path for path in tracked.raw if path not in strange]
+    if raw:
+        files = f"{counted(len(raw), 'file')} {'is' if len(raw) == 1 else 'are'} in git whole"
         say(f"{files}; to keep them as weights from the next commit on: git add --renormalize .")

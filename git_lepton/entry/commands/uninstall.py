@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from git_lepton.entry.arguments import parser
 from git_lepton.entry.terminal import say
 from git_lepton.git.repository import GitRepository
-from git_lepton.workflow.install import uninstall
+from git_lepton.workflow.setup.install import uninstall
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Take back what install wrote. Tracked files and stored weights stay."""
-    command = parser("uninstall", "Take back what install wrote. Tracked files and stored weights stay.")
+    """Remove what install wrote. Tracked files and stored weights stay."""
+    command = parser("uninstall", "Remove what install wrote. Tracked files and stored weights stay.")
     command.add_argument("--local", action="store_true", help="for this repository only")
     options = command.parse_args(arguments)
     for sentence in uninstall(GitRepository(), "local" if options.local else "global"):

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.terminal import say
-from git_lepton.workflow.locking import unlock
+from git_lepton.workflow.collaboration.locks import unlock
 from git_lepton.workspace import open_workspace
 
 

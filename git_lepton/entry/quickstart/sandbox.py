@@ -54,7 +54,7 @@ class Sandbox:
         identity = "[user]\n\tname = Quickstart\n\temail = quickstart@example.org\n"
         settings = "[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n"
         (self.folder / "gitconfig").write_text(identity + settings, encoding="utf-8")
-        command = [sys.executable, "-m", "lepton_server.command", "serve", "--data", str(self.data), "--port", "0"]
+        command = [sys.executable, "-m", "lepton_server.cli", "serve", "--data", str(self.data), "--port", "0"]
         with self.log.open("wb") as log:
             self._server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         self.url = self._wait_for_url()

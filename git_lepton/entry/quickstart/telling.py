@@ -1,4 +1,4 @@
-"""What a person reads at the end of the quickstart."""
+"""The text that a person reads at the end of the quickstart."""
 
 from __future__ import annotations
 

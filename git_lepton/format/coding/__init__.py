@@ -1,1 +1,1 @@
-"""How a chunk is encoded: planes, entropy coder, registry of codecs."""
+"""Coding of chunks: planes, entropy coder, registry of codecs."""

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import xxhash
 
 from git_lepton.errors import CorruptData
-from git_lepton.format.coding.column_layout import element_of_layout
-from git_lepton.format.coding.columns import decode_columns, encode_columns
-from git_lepton.format.coding.difference import decode_difference, element_of_difference, encode_difference
+from git_lepton.format.coding.columns.codec import decode_columns, encode_columns
+from git_lepton.format.coding.columns.layout import element_of_layout
+from git_lepton.format.coding.difference.codec import decode_difference, element_of_difference, encode_difference
 from git_lepton.format.coding.encoded import (
     COLUMNS,
     DIFFERENCE,

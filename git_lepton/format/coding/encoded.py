@@ -1,4 +1,4 @@
-"""What coded chunks are, and the codecs' numbers: all that storing and sending them needs. Loads nothing that encodes or decodes."""
+"""Coded chunks as values, and the codecs' numbers: all that storing and sending needs. Nothing that encodes or decodes is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a small sample says of many values, at a small part of the price of looking at all."""
+"""Samples: what few of many values say of all, at a small part of the price of looking at all."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the tensors lie in a GGUF file of version 2 or 3 (docs/format.md, section 2.4).
+"""The layout of a GGUF file of version 2 or 3 (docs/format.md, section 2.4).
 
 The header is walked field by field and never kept as objects, but for one short entry a tensor. What is not certainly sound has
 no layout; nothing here raises for bad input, and big-endian files are left to the cuts by content.

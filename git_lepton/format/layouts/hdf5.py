@@ -1,4 +1,4 @@
-"""Where contiguous datasets lie in an HDF5 file, as h5py and Keras write them (docs/format.md, section 2.8).
+"""The layout of contiguous datasets in an HDF5 file, as h5py and Keras write them (docs/format.md, section 2.8).
 
 What a group holds is told by trees all over the file, which a stream can't follow. But a dataset's object header is written before
 its data and says where those are, so it is enough to find object headers (version 1) in what is no data. One that is found by

@@ -1,4 +1,4 @@
-"""Where the elements lie in a .npy file (docs/format.md, section 2.5).
+"""The layout of a .npy file (docs/format.md, section 2.5).
 
 The description is matched, never evaluated. Arrays of objects or of records, and numbers with the high byte first, are left to the
 cuts by content; nothing here raises for bad input.

@@ -1,4 +1,4 @@
-"""Where the tensors lie in an ONNX model (docs/format.md, section 2.7).
+"""The layout of an ONNX model (docs/format.md, section 2.7).
 
 A protobuf message, walked field by field from the front: initializers of the graph, values in attributes, in graphs within them and
 in functions. Tensors in files beside the model are cut by content there. Nothing here raises for bad input.

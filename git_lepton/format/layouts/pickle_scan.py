@@ -1,4 +1,4 @@
-"""Follows a pickle without executing any of it: what would be imported, called or set stays a name and its arguments.
+"""The scan of a pickle, none of which is executed: what would be imported, called or set stays a name and its arguments.
 
 Numbers, texts and containers become values, everything else a `Node` or UNKNOWN. Whoever scans says what a persistent id and a
 call of a name mean to it. Memory is bounded by MAX_VALUES and the pickle's own length, time by MAX_OPCODES.

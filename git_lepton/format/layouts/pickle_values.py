@@ -1,4 +1,4 @@
-"""What a scanned pickle holds: values that were never executed."""
+"""Values of a scanned pickle, which were never executed."""
 
 from __future__ import annotations
 

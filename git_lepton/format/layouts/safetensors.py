@@ -1,4 +1,4 @@
-"""Where the tensors lie in a safetensors file (docs/format.md, section 2.1).
+"""The layout of a safetensors file (docs/format.md, section 2.1).
 
 The header is read entry by entry, so that a hostile one costs little more memory than its own bytes. What is not certainly
 sound has no layout; nothing here raises for bad input.
@@ -22,6 +22,7 @@ PREFIX_BYTES = 8
 MAX_HEADER_BYTES = 100_000_000
 MAX_KEYS = 2**18  # tensors, and texts in the metadata
 MAX_ENTRY_BYTES = 2**16  # of a name, and of a tensor's description
+SMALL_TENSOR_BYTES = 256  # a tensor with fewer shares a region
 MAX_RANK = 64  # of a shape that is told: longer ones would cost more memory than their text
 _MAX_SIZE = 2**63 - 1
 
@@ -54,7 +55,7 @@ def regions(ahead: Ahead) -> Iterator[Region]:
     del header  # not held while the tensors go by
     if tensors is not None:
         yield Region(PREFIX_BYTES + length)
-        yield from tensors
+        yield from _small_ones_together(tensors)
 
 
 def header_length(prefix: bytes) -> int | None:
@@ -73,6 +74,23 @@ def tensor_regions(header: bytes | bytearray | memoryview) -> Iterator[Region] |
     except (_Unsound, ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
         return None
     return (tensor(end - begin, dtype, _text_of(name), shape) for begin, end, dtype, name, shape in tensors)
+
+
+def _small_ones_together(tensors: Iterator[Region]) -> Iterator[Region]:
+    """Small neighbours of one dtype are one region, under the name of the first and without a shape: a chunk of 16 bytes would take
+    more room for its name than for its bytes, and as long a look for its base as one of megabytes."""
+    group: Region | None = None
+    all_small = False
+    for region in tensors:
+        is_small = region.length < SMALL_TENSOR_BYTES
+        if group and all_small and is_small and (region.element, region.piece) == (group.element, group.piece):
+            group = group._replace(length=group.length + region.length, shape=(), tensors=group.tensors + 1)
+            continue
+        if group:
+            yield group
+        group, all_small = region, is_small
+    if group:
+        yield group
 
 
 def _check_utf8(header: memoryview) -> None:

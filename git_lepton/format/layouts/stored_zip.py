@@ -1,4 +1,4 @@
-"""Where the members lie in a zip file that stores them as they are: .npz of numpy.savez, .keras (docs/format.md, section 2.6).
+"""The layout of a zip file that stores its members as they are: .npz of numpy.savez, .keras (docs/format.md, section 2.6).
 
 It is read from local header to local header, so members whose header does not say how long they are end the layout, and what a
 central directory says is not believed. Arrays in .npy members are regions of their own. Nothing here raises for bad input.

@@ -1,4 +1,4 @@
-"""Where the tensors lie in a file of torch.save as it was before version 1.6: pickles, then the storages (docs/format.md, section 2.3)."""
+"""The layout of a file of torch.save as it was before version 1.6: pickles, then the storages (docs/format.md, section 2.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tensors a pickle of torch.save speaks of, and where each lies in its storage (docs/format.md, section 2.3).
+"""Tensors that a pickle of torch.save speaks of, and where each lies in its storage (docs/format.md, section 2.3).
 
 Nothing is imported or called: the few names that make tensors are known here by their text.
 """

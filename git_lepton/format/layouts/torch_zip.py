@@ -1,4 +1,4 @@
-"""Where the tensors lie in a zip file of torch.save: .pt .pth .bin .ckpt (docs/format.md, section 2.3).
+"""The layout of a zip file of torch.save: .pt .pth .bin .ckpt (docs/format.md, section 2.3).
 
 It comes as a stream, so what its central directory says at the end is not known. But data.pkl comes first and says which storages
 there are and how long each is; every header and descriptor that then comes must agree with it, or what is left is bytes.

@@ -15,11 +15,11 @@ import hashlib
 from collections.abc import Iterable, Iterator
 
 from git_lepton.errors import LeptonError
-from lepton_server.backup.archive_places import NoArchive, in_full, open_place
-from lepton_server.backup.snapshots import BadSnapshot, Part, Snapshot, encode_head, parse_head, parse_snapshot
-from lepton_server.backup.whole_packs import check_whole_pack
-from lepton_server.object_store import ObjectMissing, ObjectStore, put
+from lepton_server.backup.archive_store import NoArchive, in_full, open_place
+from lepton_server.backup.snapshot import BadSnapshot, Part, Snapshot, encode_head, parse_head, parse_snapshot
+from lepton_server.content.pack_reader import check_whole_pack
 from lepton_server.settings import S3Settings
+from lepton_server.storage.object_store import ObjectMissing, ObjectStore, put
 
 _HEAD, _SNAPSHOTS = "lepton-backup", "snapshots/"
 PART_BYTES = 64 * 1024 * 1024
@@ -90,7 +90,7 @@ class Archive:
         return data
 
     def read(self, part: Part) -> bytes:
-        """Raises BadSnapshot where it is absent or damaged."""
+        """The bytes of a part. Raises BadSnapshot where it is absent or damaged."""
         try:
             data = self.store.read(part_key(part), 0, part.size)
         except ObjectMissing:
@@ -108,11 +108,11 @@ class Archive:
         put(self.store, key, data)
 
     def complete(self, snapshot: Snapshot) -> None:
-        """From now on there is this backup: the last thing to write."""
+        """Write the snapshot, last of all: from then on there is this backup."""
         self.put(_SNAPSHOTS + snapshot.id, snapshot.encode())
 
     def forget(self, snapshot: Snapshot) -> None:
-        """There is no such backup any more; what only it named stays for `pruning` to take away."""
+        """Delete the snapshot: there is no such backup any more. What only it named stays until `prune` takes it away."""
         self.store.delete(_SNAPSHOTS + snapshot.id)
 
     def _whole(self, key: str) -> bytes:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import IO
 
 from git_lepton.errors import CorruptData
-from lepton_server.git_hosting import create_bare, refs_of
-from lepton_server.git_program import Git, GitFailed, git_environment, git_program
+from lepton_server.git.bare_repositories import create_bare
+from lepton_server.git.program import Git, GitFailed, git_environment, git_program
+from lepton_server.git.refs import refs_of
 
 _SIGNATURE = b"# v2 git bundle\n"
 _BLOCK = 1024 * 1024
@@ -35,14 +36,14 @@ def missing(git: Git, targets: Collection[str]) -> set[str]:
 
 @dataclass(frozen=True)
 class Bundle:
-    """To be written: refs (full name to object name), and the tips of earlier bundles, whose history it leaves out."""
+    """A bundle to be written: refs (full name to object name), and the tips of earlier bundles, whose history it leaves out."""
 
     git: Git
     refs: Mapping[str, str]
     known: Collection[str]
 
     def blocks(self) -> Iterator[bytes]:
-        """Its bytes. Raises HistoryLost, GitFailed."""
+        """The bundle's bytes. Raises HistoryLost, GitFailed."""
         if lost := missing(self.git, set(self.refs.values())):
             refs = ", ".join(sorted(name for name, target in self.refs.items() if target in lost)[:3])
             raise HistoryLost(f"{self.git.directory} lacks what its refs point to: {refs}", "Repair it before it is backed up.")

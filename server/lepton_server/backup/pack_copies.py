@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from git_lepton.errors import CorruptData
 from lepton_server.backup.archive import Archive, pack_key
-from lepton_server.backup.whole_packs import check_whole_pack
-from lepton_server.object_store import ObjectMissing, ObjectStore, StoreFull, StoreTrouble
+from lepton_server.content.pack_reader import check_whole_pack
+from lepton_server.storage.object_store import ObjectMissing, ObjectStore, StoreFull, StoreTrouble
 
 COLUMNS = ["name", "size", "sha256"]
 _AT_ONCE = 4  # packs, each of at most 64 MiB, in memory

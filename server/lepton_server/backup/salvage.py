@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterator
 
 from git_lepton.errors import CorruptData
 from lepton_server.backup.archive import Archive, pack_key
-from lepton_server.backup.part_writer import rows_of
-from lepton_server.backup.snapshots import Snapshot
-from lepton_server.backup.table_rows import parsed
-from lepton_server.decoding import Decoder
-from lepton_server.names import Encoding, Found
-from lepton_server.object_store import StoreTrouble
-from lepton_server.tables import encodings
+from lepton_server.backup.parts import rows_of
+from lepton_server.backup.snapshot import Snapshot
+from lepton_server.backup.table_dump import parsed
+from lepton_server.content.chunks import Encoding, Encodings
+from lepton_server.content.decoder import Decoder
+from lepton_server.database.tables import encodings
+from lepton_server.storage.object_store import StoreTrouble
 
 
 def salvage(
@@ -48,10 +48,10 @@ def _from(
             continue
 
 
-def _located(archive: Archive, snapshot: Snapshot, tenant: int, chunks: set[bytes]) -> Found:
-    """Where these chunks lie in the archive, and the bases under them. Reads the rows again for each step down a chain."""
+def _located(archive: Archive, snapshot: Snapshot, tenant: int, chunks: set[bytes]) -> Encodings:
+    """The encodings of these chunks in the archive, and the bases under them. Reads the rows again for each step down a chain."""
     packs = {row["id"]: pack_key(bytes.fromhex(row["name"])) for row in rows_of(archive, snapshot.tables["packs"])}
-    found: Found = {}
+    found: Encodings = {}
     wanted = {chunk.hex() for chunk in chunks}
     while wanted:
         fresh = [

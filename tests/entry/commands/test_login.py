@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from git_lepton.entry.commands import login
 from git_lepton.settings import Settings
 from git_lepton.wire.messages import Account
-from git_lepton.workflow.login import LoggedIn
+from git_lepton.workflow.setup.login import LoggedIn
 from tests.entry.commands.conftest import Lepton
 from tests.transfer.scripted_server import Answer, Request, ScriptedServer, error_answer
 
@@ -39,6 +40,29 @@ def test_no_answer_is_no_token(tmp_path: Path, lepton: Lepton, monkeypatch: pyte
     monkeypatch.setattr(login, "getpass", nobody)
     done = lepton("login", "127.0.0.1:1", at=tmp_path)
     assert (done.code, "that is no token" in done.err) == (2, True)
+
+
+@pytest.mark.parametrize("line", [b" lpt_right\r\n", b"\xef\xbb\xbflpt_right\n", b"lpt_right"])
+def test_a_token_on_standard_input_is_one_word(
+    tmp_path: Path, lepton: Lepton, monkeypatch: pytest.MonkeyPatch, line: bytes
+) -> None:
+    tokens: list[str] = []
+
+    def log_in(_git: object, _settings: object, host: str, token: str) -> LoggedIn:
+        tokens.append(token)
+        return LoggedIn(Account("ada", False), host, None)
+
+    monkeypatch.setattr(login, "log_in", log_in)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line)))
+    assert lepton("login", "store.example", "--token-stdin", at=tmp_path).code == 0
+    assert tokens == ["lpt_right"]
+
+
+@pytest.mark.parametrize("line", [b"", b"\n", b"lpt_s3cret lpt_two\n", b"lpt_s3cret\x1b[0m\n", b"lpt_s3cret\xff\n"])
+def test_what_is_no_token_is_not_quoted(tmp_path: Path, lepton: Lepton, monkeypatch: pytest.MonkeyPatch, line: bytes) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(line)))
+    done = lepton("login", "store.example", "--token-stdin", at=tmp_path)
+    assert (done.code, "that is no token" in done.err, "s3cret" in done.err) == (2, True, False)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,19 @@ def test_status_knows_weights_that_git_itself_has(tmp_path: Path, lepton: Lepton
     assert lepton("status", "--json", at=sandbox).json["files"][0]["state"] == "raw"
 
 
+def test_another_tools_pointers_are_named_everywhere(tmp_path: Path, lepton: Lepton) -> None:
+    plain = GitSandbox.create(tmp_path / "plain", filter=None, track=None)
+    plain.commit("as cloned", {"m.bin": "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"})
+    told = lepton("track", "*.bin", "--no-hooks", at=plain).err
+    assert "m.bin: this is git-lfs's pointer, not the weights; run `git lfs pull`" in told
+    assert "in git whole" not in told
+    plain.git("add", ".gitattributes")
+    plain.git("commit", "--quiet", "-m", "track")
+    assert "another tool's pointers, not weights" in lepton("status", at=plain).out
+    assert "m.bin: this is git-lfs's pointer" in lepton("fsck", at=plain).out
+    assert "m.bin: this is git-lfs's pointer" in lepton("doctor", at=plain).out
+
+
 def test_what_was_pushed_is_not_offered_again(pushed: GitSandbox, lepton: Lepton) -> None:
     assert lepton("status", "--json", at=pushed).json["push"] == {"remote": "origin", "objects": 0, "bytes": 0}
 
@@ -145,6 +158,7 @@ def test_doctor_finds_what_is_wrong_and_says_how_to_mend_it(sandbox: GitSandbox,
     sandbox.git("config", "filter.lepton.process", "no-such-program")
     sandbox.write(".gitattributes", "*.bin filter=lepton -text\n* text=auto\n")
     sandbox.git("remote", "set-url", "origin", "https://github.com/x/y")
+    sandbox.path(".git/hooks/pre-push").unlink()
     done = lepton("doctor", "--json", at=sandbox)
     assert done.code == 1
     bad = {finding["subject"]: finding for finding in done.json if not finding["ok"]}
@@ -163,9 +177,52 @@ def test_doctor_is_content_with_a_sound_set_up(sandbox: GitSandbox, lepton: Lept
     assert done.code == 0, done.out
 
 
+def weights_found(lepton: Lepton, at: GitSandbox) -> list[tuple[str, str]]:
+    """What doctor finds wrong with weights: its sentence, and what to do."""
+    done = lepton("doctor", "--json", at=at)
+    found = [(finding["message"], finding["fix"]) for finding in done.json if finding["subject"] == "weights"]
+    assert done.code == 1 or not found
+    return found
+
+
+def test_doctor_names_weights_that_neither_this_clone_nor_a_remote_has(
+    pointers: GitSandbox, tmp_path: Path, lepton: Lepton
+) -> None:
+    assert weights_found(lepton, pointers) == []  # not here, but to be had
+    pointers.git("init", "--quiet", "--bare", str(tmp_path / "empty.git"))
+    pointers.git("remote", "add", "backup", str(tmp_path / "shared.git"))
+    pointers.git("remote", "set-url", "origin", str(tmp_path / "empty.git"))
+    assert weights_found(lepton, pointers) == []  # another remote has them
+    pointers.git("remote", "set-url", "backup", "lepton::http://127.0.0.1:9/models")
+    ((said, _),) = weights_found(lepton, pointers)
+    assert said.startswith("not here, and perhaps nowhere: models/two.bin, one.bin: ")
+    pointers.git("remote", "remove", "backup")
+    ((said, fix),) = weights_found(lepton, pointers)
+    assert said == "neither this clone nor a remote has those of models/two.bin, one.bin"
+    assert "git lepton push --all" in fix
+
+
+def test_doctor_waits_once_for_a_store_that_does_not_answer(
+    pointers: GitSandbox, lepton: Lepton, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from git_lepton.workflow.setup import doctor
+
+    monkeypatch.setattr(doctor, "find_lost", lambda _: pytest.fail("the store was asked again"))
+    pointers.git("remote", "set-url", "origin", "lepton::http://127.0.0.1:9/models")
+    found = [finding for finding in lepton("doctor", "--json", at=pointers).json if not finding["ok"]]
+    assert "store" in {finding["subject"] for finding in found}
+
+
 def test_fsck_of_a_sound_repository(sandbox: GitSandbox, lepton: Lepton) -> None:
     assert lepton("fsck", at=sandbox).code == 0
-    assert lepton("fsck", "--all", "--json", at=sandbox).json == {"objects": 2, "restorable": 2, "findings": []}
+    assert lepton("fsck", "--all", "--json", at=sandbox).json == {
+        "objects": 2,
+        "restorable": 2,
+        "findings": [],
+        "unseen": [],
+        "purged": 0,
+        "left_out": 0,
+    }
 
 
 def test_fsck_names_what_is_missing_here_and_on_the_store(pointers: GitSandbox, sandbox: GitSandbox, lepton: Lepton) -> None:
@@ -211,3 +268,10 @@ def test_fsck_names_raw_weights_bad_pointers_and_overruled_attributes(sandbox: G
     done = lepton("fsck", "--pointers", at=sandbox)
     assert done.code == 1
     assert "attributes: one.bin" in done.out
+
+
+@pytest.mark.parametrize("command", [("status",), ("status", "--json"), ("env",), ("env", "--json"), ("doctor",)])
+def test_a_password_in_a_remotes_address_is_not_shown(sandbox: GitSandbox, lepton: Lepton, command: tuple[str, ...]) -> None:
+    sandbox.git("config", "branch.main.remote", "https://me:s3cret@store.example/a/b")
+    done = lepton(*command, at=sandbox)
+    assert "s3cret" not in done.out + done.err

@@ -19,8 +19,15 @@ def test_push_sends_once(sandbox: GitSandbox, lepton: Lepton) -> None:
     sent = lepton("push", "--json", at=sandbox).json
     assert (sent["objects"], plan.json["objects"], plan.json["known"]) == (2, 2, 0)
     assert 0.99 < plan.json["bytes_to_send"] / sent["bytes_sent"] < 1.01
-    assert lepton("push", "--json", at=sandbox).json == {"objects": 0, "bytes_sent": 0, "known": 2}
-    assert lepton("push", "--dry-run", "--json", at=sandbox).json == {"objects": 0, "bytes_to_send": 0, "known": 2, "files": []}
+    assert lepton("push", "--json", at=sandbox).json == {
+        "objects": 0,
+        "bytes_sent": 0,
+        "known": 2,
+        "taken_away": 0,
+        "bases": [],
+    }
+    nothing = {"objects": 0, "bytes_to_send": 0, "known": 2, "taken_away": 0, "files": []}
+    assert lepton("push", "--dry-run", "--json", at=sandbox).json == nothing
     assert "nothing to send" in lepton("push", "--dry-run", at=sandbox).err
 
 
@@ -40,8 +47,15 @@ def test_push_of_everything(sandbox: GitSandbox, lepton: Lepton) -> None:
     assert lepton("push", "--all", "--json", at=sandbox).json["objects"] == 3
 
 
+def test_a_push_brings_what_another_remote_has(pointers: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
+    pointers.git("init", "--quiet", "--bare", str(tmp_path / "empty.git"))
+    assert lepton("push", str(tmp_path / "empty.git"), "--json", at=pointers).json["objects"] == 2
+
+
 def test_a_push_of_weights_that_are_nowhere_is_4(pointers: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
     pointers.git("init", "--quiet", "--bare", str(tmp_path / "empty.git"))
+    pointers.git("remote", "rename", "origin", "old")
+    pointers.git("config", "remote.old.url", str(tmp_path / "empty.git"))
     done = lepton("push", str(tmp_path / "empty.git"), at=pointers)
     assert done.code == 4
     assert "one.bin" in done.err
@@ -56,6 +70,25 @@ def test_fetch_leaves_the_work_tree_and_checkout_writes_it(pointers: GitSandbox,
     assert pointers.read("models/two.bin") == b"weights" * 100_000
     assert pointers.read("one.bin") == pushed.blob("one.bin")
     assert pointers.status() == ""
+
+
+def test_fetch_of_a_branch_that_only_the_remote_has(pushed: GitSandbox, pointers: GitSandbox, lepton: Lepton) -> None:
+    pushed.git("switch", "--quiet", "-c", "side")
+    pushed.commit("a change", {"side.bin": b"side" * 5000})
+    assert lepton("push", "origin", "side", at=pushed).code == 0
+    pushed.git("push", "--quiet", "origin", "side")
+    done = lepton("fetch", "origin", "side", at=pointers)
+    assert (done.code, "`git fetch origin side` brings it" in done.err) == (2, True)
+    pointers.git("fetch", "--quiet", "origin")
+    assert lepton("fetch", "--json", "origin", "side", "--include", "side.bin", at=pointers).json["objects"] == 1
+
+
+def test_fetch_in_a_sparse_checkout_brings_what_it_holds(pointers: GitSandbox, lepton: Lepton) -> None:
+    pointers.git("sparse-checkout", "set", "--no-cone", "/*", "!/models/")
+    assert lepton("fetch", "--json", at=pointers).json["objects"] == 1
+    assert lepton("fetch", "--json", "HEAD", at=pointers).json == lepton("fetch", "--json", at=pointers).json
+    assert lepton("fetch", "--json", "--include", "models", at=pointers).json["objects"] == 1
+    assert lepton("fetch", "--json", "--all", at=pointers).json["known"] == 2
 
 
 def test_fetch_of_a_ref_and_of_everything(pushed: GitSandbox, pointers: GitSandbox, lepton: Lepton) -> None:
@@ -165,6 +198,23 @@ def test_prune_keeps_pushed_versions_that_the_store_lost(pushed: GitSandbox, tmp
     assert (found["pruned"]["objects"], found["kept"]) == (0, 1)
 
 
+def test_prune_keeps_what_no_ref_of_the_remote_reaches_any_more(pushed: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
+    pushed.git("checkout", "--quiet", "-b", "old")
+    pushed.commit("precious", {"one.bin": b"precious" * 5000})
+    assert lepton("push", at=pushed).code == 0
+    pushed.git("push", "--quiet", "--no-verify", "origin", "old")
+    pushed.git("checkout", "--quiet", "main")
+    GitSandbox(tmp_path / "shared.git").git("branch", "--quiet", "-D", "old")  # by a colleague: origin/old stands here
+    pushed.git("reflog", "expire", "--expire=now", "--all")
+    _age(pushed)
+    found = lepton("prune", "--verify-remote", "--json", at=pushed).json
+    assert (found["pruned"]["objects"], found["kept"]) == (0, 1)
+    (tmp_path / "shared.git").rename(tmp_path / "away")
+    assert lepton("prune", "--verify-remote", at=pushed).code != 0
+    pushed.git("checkout", "--quiet", "old")
+    assert pushed.read("one.bin") == b"precious" * 5000
+
+
 def _age(sandbox: GitSandbox) -> None:
     """Make the packs of the local store an hour old."""
     then = time.time() - 3600
@@ -175,12 +225,18 @@ def _age(sandbox: GitSandbox) -> None:
 def test_trust_is_kept_in_the_users_own_config(sandbox: GitSandbox, lepton: Lepton, clean_environment: Path) -> None:
     assert lepton("trust", "--list", "--json", at=sandbox).json == []
     assert lepton("trust", "Store.Example", at=sandbox).code == 0
+    assert "any repository on store.example" in lepton("trust", "Store.Example", at=sandbox).err
     assert lepton("trust", "https://other.example:8443/a/b", at=sandbox).code == 0
     assert lepton("trust", "store.example", at=sandbox).code == 0
-    assert lepton("trust", "--list", "--json", at=sandbox).json == ["store.example", "other.example:8443"]
-    assert "trustedHost = store.example" in (clean_environment / ".gitconfig").read_text()
+    assert lepton("trust", "--list", "--json", at=sandbox).json == ["store.example", "other.example:8443/a/b"]
+    kept = (clean_environment / ".gitconfig").read_text()
+    assert "trustedHost = store.example" in kept
+    assert "trustedStore = other.example:8443/a/b" in kept
     assert lepton("trust", "store.example", "--remove", at=sandbox).code == 0
-    assert lepton("trust", "--list", at=sandbox).out == "other.example:8443\n"
+    assert lepton("trust", "--list", at=sandbox).out == "other.example:8443/a/b\n"
+    sandbox.git("config", "--global", "lepton.https://a.example/o/n.allowBase", "Team/Base")
+    listed = "other.example:8443/a/b\nteam/base  as a base of what goes to https://a.example/o/n\n"
+    assert lepton("trust", "--list", at=sandbox).out == listed
     assert lepton("trust", "store.example", "--remove", at=sandbox).code == 2
     assert lepton("trust", at=sandbox).code == 2
     assert lepton("trust", "a b", at=sandbox).code == 2
@@ -240,3 +296,10 @@ def test_a_pattern_that_matches_nothing_is_pointed_out(sandbox: GitSandbox, lept
     assert "no file here matches *.safetensor yet" in lepton("track", "*.safetensor", at=sandbox).err
     assert "yet" not in lepton("track", "*.txt", "models", at=sandbox).err
     assert "models/: no longer tracked" in lepton("untrack", "models/", at=sandbox).err
+
+
+def test_a_pull_that_leaves_pointers_prints_one_json_value(sandbox: GitSandbox, lepton: Lepton) -> None:
+    sandbox.commit("stray", {"stray.txt": sandbox.run("cat-file", "blob", "HEAD:one.bin").stdout})
+    done = lepton("pull", "--json", at=sandbox)
+    assert done.code == 4 and "stray.txt is a pointer that no .gitattributes covers" in done.err
+    assert done.json["failed"] == {}

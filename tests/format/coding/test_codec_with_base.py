@@ -10,7 +10,7 @@ import xxhash
 
 from git_lepton.errors import CorruptData
 from git_lepton.format.coding.codec import decode, element_of_chunk, encode
-from git_lepton.format.coding.difference import encode_difference
+from git_lepton.format.coding.difference.codec import encode_difference
 from git_lepton.format.coding.encoded import DIFFERENCE, RELEASED, Base, EncodedChunk, WrongChunk
 from git_lepton.format.elements import ELEMENTS
 from git_lepton.format.identifiers import ChunkId

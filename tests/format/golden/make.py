@@ -11,7 +11,7 @@ import xxhash
 import zstandard
 
 from git_lepton.format.coding.codec import decode, encode
-from git_lepton.format.coding.difference_numbers import CONVERSIONS
+from git_lepton.format.coding.difference.numbers import CONVERSIONS
 from git_lepton.format.coding.encoded import ZSTD, Base, EncodedChunk
 from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry

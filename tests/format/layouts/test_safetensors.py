@@ -242,3 +242,29 @@ def test_a_large_sound_header_is_read() -> None:
 
 def test_a_shape_of_too_many_dimensions_is_not_told() -> None:
     assert tensor(shape="[" + ",".join(["1"] * 64 + ["2"]) + "]") == [region(8, "F32")]
+
+
+def test_small_neighbours_of_one_dtype_share_a_region() -> None:
+    tensors = [("a", "F32", [4], 16), ("b", "F32", [], 4), ("c", "BF16", [8], 16), ("d", "F32", [64], 256), ("e", "F32", [4], 16)]
+    tensors += [("f", "F32", [63], 252), ("g", "F32", [64], 256), ("h", "F32", [0], 0), ("i", "F32", [1], 4)]
+    header = header_of(tensors)
+    file = header + bytes(sum(length for *_, length in tensors))
+    assert list(safetensors.regions(_Whole(file))) == [
+        Region(len(header)),
+        Region(20, "F32", 8 * 1024 * 1024, "a", tensors=2),
+        region(16, "BF16", "c", 8),
+        region(256, "F32", "d", 64),
+        Region(268, "F32", 8 * 1024 * 1024, "e", tensors=2),
+        region(256, "F32", "g", 64),
+        Region(4, "F32", 8 * 1024 * 1024, "h", tensors=2),
+    ]
+
+
+class _Whole:
+    """A file that is looked at and never taken from: the reader of this format has seen all it needs in the header."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def peek(self, count: int, /) -> memoryview:
+        return memoryview(self._data)[:count]

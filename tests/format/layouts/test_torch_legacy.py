@@ -5,11 +5,17 @@ import re
 from typing import Any
 
 import pytest
-import torch
 
 from tests.format.layouts.cutting import regions_of, tensors
 from tests.format.layouts.torch_files import saved, state_dict
 from tests.format.sources import noise
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_torch() -> None:
+    """It takes seconds to load, and is loaded where these tests run, not wherever tests are collected."""
+    global torch
+    import torch
 
 
 def old(value: Any, **options: Any) -> bytes:

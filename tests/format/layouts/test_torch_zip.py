@@ -6,17 +6,29 @@ import struct
 import tracemalloc
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy
 import pytest
-import torch
 
 from git_lepton.format.chunking import pieces
 from git_lepton.format.layout import REST, Region, piece_bytes, regions
 from tests.format.layouts.cutting import regions_of, tensors
 from tests.format.layouts.torch_files import entries, raw, saved, state_dict, zipped
 from tests.format.sources import Endless
+
+if TYPE_CHECKING:
+    import torch
+
+
+@pytest.fixture(autouse=True, scope="module")
+def loaded_torch() -> None:
+    """It takes seconds to load, and is loaded where these tests run, not wherever tests are collected."""
+    global torch, Tagged
+    import torch
+
+    Tagged = type("Tagged", (torch.Tensor,), {"__module__": __name__})
+
 
 Found = dict[str, tuple[str, tuple[int, ...], bytes]]
 
@@ -41,32 +53,32 @@ def test_every_protocol_of_pickles(options: dict[str, Any]) -> None:
 
 
 DTYPES = {
-    torch.float64: "F64",
-    torch.float32: "F32",
-    torch.float16: "F16",
-    torch.bfloat16: "BF16",
-    torch.complex128: "F64",
-    torch.complex64: "C64",
-    torch.int64: "I64",
-    torch.int32: "I32",
-    torch.int16: "I16",
-    torch.int8: "I8",
-    torch.uint8: "U8",
-    torch.uint16: "U16",
-    torch.uint32: "U32",
-    torch.uint64: "U64",
-    torch.bool: "BOOL",
-    torch.float8_e4m3fn: "F8_E4M3",
-    torch.float8_e5m2: "F8_E5M2",
-    torch.float8_e4m3fnuz: "F8_E4M3FNUZ",
-    torch.float8_e5m2fnuz: "F8_E5M2FNUZ",
-    torch.float8_e8m0fnu: "F8_E8M0",
+    "float64": "F64",
+    "float32": "F32",
+    "float16": "F16",
+    "bfloat16": "BF16",
+    "complex128": "F64",
+    "complex64": "C64",
+    "int64": "I64",
+    "int32": "I32",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "uint16": "U16",
+    "uint32": "U32",
+    "uint64": "U64",
+    "bool": "BOOL",
+    "float8_e4m3fn": "F8_E4M3",
+    "float8_e5m2": "F8_E5M2",
+    "float8_e4m3fnuz": "F8_E4M3FNUZ",
+    "float8_e5m2fnuz": "F8_E5M2FNUZ",
+    "float8_e8m0fnu": "F8_E8M0",
 }
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-def test_every_dtype(dtype: torch.dtype) -> None:
-    tensor = torch.randint(0, 2, (600,), dtype=torch.uint8).to(dtype)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_every_dtype(dtype: str) -> None:
+    tensor = torch.randint(0, 2, (600,), dtype=torch.uint8).to(getattr(torch, dtype))
     assert tensors(saved({"a": tensor})) == expected(a=(DTYPES[dtype], tensor))
 
 
@@ -159,14 +171,10 @@ class Colour(enum.Enum):
     RED = 1
 
 
-class Tagged(torch.Tensor):
-    """A subclass, which torch saves by _rebuild_from_type_v2."""
-
-
 def test_what_the_pickle_makes_besides_is_never_made() -> None:
     found = tensors(saved({"c": Colour.RED, "s": {1, 2}, "b": b"\xff" * 2000, "n": numpy.arange(9), "x": torch.ones(400)}))
     assert found == expected(x=("F32", torch.ones(400)))
-    tagged = torch.ones(400).as_subclass(Tagged)
+    tagged = torch.ones(400).as_subclass(Tagged)  # torch saves it by _rebuild_from_type_v2
     assert tensors(saved({"x": tagged})) == found
 
 

@@ -6,14 +6,17 @@ import io
 import struct
 import zipfile
 from collections import OrderedDict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
+if TYPE_CHECKING:
+    import torch  # takes seconds to load: only where it is used
 
 Entries = list[tuple[str, bytes]]
 
 
 def saved(value: Any, **options: Any) -> bytes:
+    import torch
+
     buffer = io.BytesIO()
     torch.save(value, buffer, **options)
     return buffer.getvalue()
@@ -40,6 +43,8 @@ def zipped(members: Entries, *, streamed: bool = True, wide: bool = False) -> by
 
 def state_dict() -> dict[str, torch.Tensor]:
     """A small model's, of noise, each tensor large enough for a region of its own."""
+    import torch
+
     torch.manual_seed(1)
     return OrderedDict(
         [
@@ -53,4 +58,6 @@ def state_dict() -> dict[str, torch.Tensor]:
 
 def raw(tensor: torch.Tensor) -> bytes:
     """The bytes of a tensor, in the order of its dimensions."""
+    import torch
+
     return tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy().tobytes()

@@ -11,7 +11,7 @@ import os
 import sys
 from typing import Any
 
-from lepton_server.command import main
+from lepton_server.cli import main
 
 KILLED = 137
 

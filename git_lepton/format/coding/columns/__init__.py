@@ -1,0 +1,1 @@
+"""The coding of numbers in columns (docs/format.md)."""

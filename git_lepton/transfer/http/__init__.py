@@ -1,0 +1,1 @@
+"""HTTP: connection, credentials, retries, and refusals turned into errors."""

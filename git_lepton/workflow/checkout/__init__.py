@@ -1,0 +1,1 @@
+"""From pointer to file: smudge, writing large files in place, git's index."""

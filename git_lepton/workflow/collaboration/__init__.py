@@ -1,0 +1,1 @@
+"""Locks, shares, and the administration of a server from a client."""

@@ -1,0 +1,1 @@
+"""Files without a clone: from a repository, a share, or a hub's folder."""

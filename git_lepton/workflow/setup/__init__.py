@@ -1,0 +1,1 @@
+"""Set-up of a repository or a machine: install, track, login, trust, doctor."""

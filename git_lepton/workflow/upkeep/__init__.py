@@ -1,0 +1,1 @@
+"""Care for the local store: prune, reclaim, verify."""

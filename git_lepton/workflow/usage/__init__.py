@@ -1,0 +1,1 @@
+"""Usage: what versions and tensors take."""

@@ -1,0 +1,1 @@
+"""Coordination of several processes and hosts: locks, presence, runs of maintenance."""

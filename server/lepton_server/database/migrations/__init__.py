@@ -1,0 +1,1 @@
+"""Migrations of the database's schema, step by step (Alembic). A released step is never changed."""

@@ -1,0 +1,1 @@
+"""Downloads: plans of ranges, whole files, shares."""

@@ -1,0 +1,1 @@
+"""HTTP: the application, its routes, and all that lies around a request."""

@@ -1,0 +1,1 @@
+"""Monitoring: gauges and readiness, for those who watch the server."""

@@ -1,0 +1,1 @@
+"""Identity of callers: accounts, organisations, tokens, tenants, and the audit log."""

@@ -1,0 +1,1 @@
+"""One serving process, from its start to its end, and the workers that it forks."""

@@ -1,0 +1,1 @@
+"""Protection of branches and paths: rules, evidence, locks, and the decision about a push."""

@@ -1,1 +1,0 @@
-"""The server's HTTP interface, one file for each part of docs/wire-protocol.md."""

@@ -1,0 +1,1 @@
+"""Storage of packs: the interface, the disk, S3."""

@@ -1,0 +1,1 @@
+"""Packs in an S3 bucket."""

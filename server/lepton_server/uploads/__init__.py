@@ -1,0 +1,1 @@
+"""Uploads, from the session to the verified pack."""

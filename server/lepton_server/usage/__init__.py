@@ -1,0 +1,1 @@
+"""Usage of storage: bills by repository, tenant and branch."""

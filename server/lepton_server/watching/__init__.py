@@ -1,1 +1,0 @@
-"""What a server tells those who watch it: metrics, logs, and whether it is ready. Nothing in it is a secret."""
