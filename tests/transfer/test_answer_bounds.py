@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from git_lepton.errors import LeptonError
 from git_lepton.format.identifiers import ChunkId, ObjectId
@@ -30,7 +32,15 @@ OIDS = [ObjectId(bytes([number]) * 32) for number in range(8)]
 CHUNKS = [ChunkId(bytes([number]) * 32) for number in range(8)]
 QUICK = Patience(total_s=0, first_contact_s=0, fewest_attempts=1, internal_errors=1)
 MIB = 1 << 20
-SLACK = 16 * MIB  # what lies in the buffers of both sides
+BUFFER = MIB // 4
+SLACK = 4 * MIB  # what lies in the buffers of both sides, and a block
+
+
+@pytest.fixture(autouse=True)
+def small_buffers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Connections take in little that nobody reads: the system alone would let 32 MiB lie on a busy machine."""
+    options = [*HTTPConnection.default_socket_options, (socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)]
+    monkeypatch.setattr(HTTPConnection, "default_socket_options", options)
 
 
 class Endless:
@@ -41,6 +51,10 @@ class Endless:
         endless = self
 
         class Handler(BaseHTTPRequestHandler):
+            def setup(self) -> None:
+                self.request.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)
+                super().setup()
+
             def do_any(self) -> None:
                 self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 if greet and self.path == protocol.CAPABILITIES:

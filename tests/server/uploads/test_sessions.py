@@ -171,9 +171,9 @@ def test_a_pack_of_chunks_that_are_all_there_is_not_kept(connect: Connect, serve
     client = connect()
     file = weights(noise(30_000), noise(30_000))
     client.upload(file)
-    before = stored_packs(server)
+    before = server.stored_files()
     assert client.upload(file, packs=[make_pack(file.chunks[::-1])])["state"] == "done"
-    assert stored_packs(server) == before
+    assert server.stored_files() == before
 
 
 def test_two_clients_with_overlapping_files_at_once(connect: Connect, noise: Noise) -> None:
@@ -231,8 +231,3 @@ def wait_for_chunks(client: WeightsClient, session: str, names: list[bytes]) -> 
         if all(client.have(session, names)):
             return
     raise AssertionError("received packs are not verified")
-
-
-def stored_packs(server: RunningServer) -> set[str]:
-    """The files of the storage, without its journal, which is written a moment after an upload has ended."""
-    return {file.name for file in (server.data / "packs").rglob("*") if file.is_file() and "journal" not in file.parts}
