@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-from git_lepton.errors import WrongUse
+from git_lepton.format.lepton_toml import MAX_LEPTON_TOML_BYTES, BadLeptonToml, parse_lepton_toml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
     from git_lepton.git.repository import GitRepository
-
-_MAX_BYTES = 1 << 20
-
-
-class BadLeptonToml(WrongUse):
-    """lepton.toml can't be read."""
 
 
 def read_lepton_toml(git: GitRepository) -> dict[str, Any]:
@@ -33,19 +27,9 @@ def _read(git: GitRepository, name: str) -> dict[str, Any] | None:
     if status:  # no commit yet, or no such file in it
         return None
     where = "HEAD's" if name.startswith("HEAD") else "the staged"
-    if int(size) > _MAX_BYTES:
-        raise BadLeptonToml(f"{where} lepton.toml has {int(size)} bytes; at most {_MAX_BYTES} are read")
+    if int(size) > MAX_LEPTON_TOML_BYTES:
+        raise BadLeptonToml(f"{where} lepton.toml has {int(size)} bytes; at most {MAX_LEPTON_TOML_BYTES} are read")
     return parse_lepton_toml(git.read_blob(name), where)
-
-
-def parse_lepton_toml(text: bytes, where: str = "HEAD's") -> dict[str, Any]:
-    """The tables in these bytes; `where` they are from is said in errors. Raises BadLeptonToml."""
-    import tomllib
-
-    try:
-        return tomllib.loads(text.decode("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadLeptonToml(f"{where} lepton.toml is broken: {error}", "Correct it, and commit it.") from error
 
 
 def store_url(git: GitRepository) -> str | None:

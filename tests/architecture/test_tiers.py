@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-_OF_BOTH = "tests/git/test_globs.py"
+_OF_BOTH = "tests/format/test_globs.py"
 """A module with tests of both tiers that start nothing."""
 
 

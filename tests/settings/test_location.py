@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from git_lepton.format.lepton_toml import BadLeptonToml
 from git_lepton.git.repository import GitRepository
 from git_lepton.settings import Settings
 from git_lepton.settings.addresses import BadStoreUrl
-from git_lepton.settings.lepton_toml import BadLeptonToml
 from git_lepton.settings.location import NoStore, StoreLocation, StoreNotTrusted
 from tests.support.git_sandbox import GitSandbox
 

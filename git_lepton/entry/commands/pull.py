@@ -11,8 +11,8 @@ from git_lepton.entry.revisions import UnknownRevision, remote_and_revisions
 from git_lepton.entry.terminal import progress, say
 from git_lepton.entry.uncovered import warn_of_index
 from git_lepton.errors import LeptonError
+from git_lepton.format.globs import path_chooser
 from git_lepton.git.configuration import is_configured
-from git_lepton.git.globs import path_chooser
 from git_lepton.workflow.checkout.checkout import pointers_in_index
 from git_lepton.workflow.checkout.materialise import materialise
 from git_lepton.workflow.setup.install import ensure_installed

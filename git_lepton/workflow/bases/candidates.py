@@ -16,10 +16,11 @@ import stat
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import CorruptData, LeptonError, WrongUse
+from git_lepton.evidence.models import ForeignPath, Model
 from git_lepton.format.pointer import MAX_POINTER_BYTES, parse_pointer
 from git_lepton.git.object_reader import ObjectReader
 from git_lepton.git.repository import GitFailed
-from git_lepton.settings.models import ForeignPath, Model, read_models
+from git_lepton.settings.models import read_models
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import LeptonError, WeightsMissing
+from git_lepton.evidence.models import ForeignPath
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer
-from git_lepton.settings.models import ForeignPath, read_models
+from git_lepton.settings.models import read_models
 from git_lepton.workflow.sync.known_bases import _FILE, known_bases
 
 if TYPE_CHECKING:

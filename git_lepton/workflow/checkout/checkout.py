@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import LeptonError, WrongUse
+from git_lepton.format.globs import path_chooser
 from git_lepton.format.pointer import Pointer
-from git_lepton.git.globs import path_chooser
 from git_lepton.git.repository import GitRepository
 from git_lepton.store.chunk_store import ManifestMissing
 from git_lepton.workflow.checkout.materialise import Materialised, materialise

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import WrongUse
-from git_lepton.git.globs import matcher
+from git_lepton.format.globs import matcher
 from git_lepton.transfer.collaboration import Collaboration
 
 if TYPE_CHECKING:

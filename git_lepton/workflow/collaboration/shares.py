@@ -8,9 +8,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from git_lepton.errors import WrongUse
+from git_lepton.format.globs import named_by
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import NotAPointer, parse_pointer
-from git_lepton.git.globs import named_by
 from git_lepton.transfer.collaboration import Collaboration
 from git_lepton.transfer.http.refusals import ChunksUnknown
 from git_lepton.transfer.tombstones import taken_away, told

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import WrongUse
+from git_lepton.evidence.models import Model, models_in
+from git_lepton.format.lepton_toml import parse_lepton_toml
 from git_lepton.format.placeholders import placeholder
 from git_lepton.format.pointer import MAX_POINTER_BYTES
-from git_lepton.settings.lepton_toml import parse_lepton_toml
-from git_lepton.settings.models import Model, models_in
 from git_lepton.store.durable import sync_folder, write_durably
 from git_lepton.workflow.download.safe_paths import place_of
 from git_lepton.workflow.setup.track import track

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from git_lepton.errors import WeightsMissing, WrongUse
+from git_lepton.format.globs import named_by
 from git_lepton.format.pointer import Pointer
-from git_lepton.git.globs import named_by
 from git_lepton.settings import Settings
 from git_lepton.settings.addresses import FORM, BadStoreUrl
 from git_lepton.store.durable import write_durably

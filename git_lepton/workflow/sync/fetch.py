@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from git_lepton.errors import CorruptData
+from git_lepton.format.globs import path_chooser
 from git_lepton.format.pointer import (
     BadPointer,
     NotAPointer,
@@ -12,7 +13,6 @@ from git_lepton.format.pointer import (
     is_pointer,
     parse_pointer,
 )
-from git_lepton.git.globs import path_chooser
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING
 
 from git_lepton.errors import CorruptData
+from git_lepton.evidence.models import ForeignPath, foreign_path
 from git_lepton.format.identifiers import ObjectId
-from git_lepton.settings.models import ForeignPath, foreign_path
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

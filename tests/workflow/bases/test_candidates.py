@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from git_lepton.evidence.models import foreign_path
 from git_lepton.format.identifiers import ObjectId
 from git_lepton.format.pointer import Pointer
 from git_lepton.git.repository import GitRepository
-from git_lepton.settings.models import foreign_path
 from git_lepton.workflow.bases.candidates import BasePlaces
 from tests.support.git_sandbox import GitSandbox
 

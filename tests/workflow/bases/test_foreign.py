@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from git_lepton.errors import WeightsMissing
+from git_lepton.evidence.models import foreign_path
 from git_lepton.format.pointer import Pointer, parse_pointer
-from git_lepton.settings.models import foreign_path
 from git_lepton.store.folder_remote import NotAServer
 from git_lepton.transfer.git_snapshot import UnknownVersion
 from git_lepton.workflow.bases.foreign import FetchedBases, NoSuchBase, fetch_bases

@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 
 from git_lepton.errors import WrongUse
+from git_lepton.evidence.models import Model
+from git_lepton.format.lepton_toml import BadLeptonToml
 from git_lepton.format.pointer import claims_to_be_pointer
 from git_lepton.git.repository import GitRepository
-from git_lepton.settings.lepton_toml import BadLeptonToml
-from git_lepton.settings.models import Model, read_models
+from git_lepton.settings.models import read_models
 from git_lepton.workflow.download.import_model import NameTaken, NoModelThere, WouldOverwrite, import_model
 from tests.support.git_sandbox import GitSandbox
 from tests.workflow.versions import bf16, model

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from git_lepton.settings.lepton_toml import BadLeptonToml
-from git_lepton.settings.models import ForeignPath, Model, foreign_path, models_in
+from git_lepton.evidence.models import ForeignPath, Model, foreign_path, models_in
+from git_lepton.format.lepton_toml import BadLeptonToml
 
 
 @pytest.mark.parametrize(

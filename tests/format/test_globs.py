@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from git_lepton.git.globs import matcher, named_by
+from git_lepton.format.globs import matcher, named_by
 
 
 @pytest.mark.parametrize(

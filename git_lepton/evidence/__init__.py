@@ -1,0 +1,1 @@
+"""Evidence: what evaluations found of versions of models, the gates that ask for it, and their verdicts. Pure: no git, no files."""
