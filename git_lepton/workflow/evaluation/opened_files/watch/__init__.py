@@ -1,0 +1,1 @@
+"""The folder that Python is told to look for a sitecustomize in first."""
