@@ -35,6 +35,7 @@ class Command:
 
 
 _START, _DAILY, _WEIGHTS, _CARE = "Start", "See", "Move weights", "Look after"
+_MODELS = "Evaluate models"
 _TOGETHER, _SERVERS = "Work together", "Servers and hosts"
 _BY_GIT = ""  # started by git; not listed
 COMMANDS = (
@@ -57,6 +58,8 @@ COMMANDS = (
     Command(_CARE, "fsck", "check that every version can be restored"),
     Command(_CARE, "prune", "free disk space: forget weights that nothing here needs"),
     Command(_CARE, "du", "what the weights take, on this disk and in all"),
+    Command(_MODELS, "eval", "run evaluations on versions of models, and keep what they find"),
+    Command(_MODELS, "gate", "judge versions by their gates before they land; gate doctor: what gates can see"),
     Command(_TOGETHER, "share", "a link to weights of one version, for somebody without an account"),
     Command(_TOGETHER, "lock", "keep paths for yourself: others' pushes that change them are refused"),
     Command(_TOGETHER, "unlock", "let others change them again"),
@@ -75,8 +78,8 @@ COMMANDS = (
     Command(_BY_GIT, "merge-driver", "", "git_lepton.entry.merge_driver"),
 )
 _EXIT_CODES = (
-    "0 done, 1 a check failed, 2 wrong use, 4 weights missing, 5 network or server, 6 not allowed, 7 corrupt data, 70 our bug, "
-    "130 interrupted"
+    "0 done, 1 a check failed, 2 wrong use, 3 inconclusive, 4 weights or evidence missing, 5 network or server, 6 not allowed, "
+    "7 corrupt data, 70 our bug, 130 interrupted"
 )
 
 

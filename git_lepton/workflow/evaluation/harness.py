@@ -55,7 +55,7 @@ def harness_result(value: dict[str, Any], samples: Mapping[str, Path]) -> Result
             found = scores.get((metric, chosen))
             if found and _is_mean(name, metrics[name], found):
                 items[name] = found
-    return checked(Result(metrics, items, _environment(value)), "the result")
+    return checked(Result(metrics, items, _environment(value), {}), "the result")
 
 
 def _scores(path: Path) -> dict[tuple[str, str], Items]:

@@ -10,7 +10,7 @@ from git_lepton.errors import CheckFailed
 from git_lepton.evidence.record import MAX_RECORD_BYTES, BadRecord, Items, Metric, check_mean
 from git_lepton.evidence.tables import is_metric_name
 
-_KEYS = {"metrics", "items", "clusters", "environment"}
+_KEYS = {"metrics", "items", "clusters", "environment", "attachments"}
 
 
 class BadResult(CheckFailed):
@@ -18,11 +18,12 @@ class BadResult(CheckFailed):
 
 
 class Result(NamedTuple):
-    """Metrics, scores of items and, where the evaluation told it, its environment: device, dtype, versions."""
+    """Metrics, scores of items and, where the evaluation told it, its environment (device, dtype, versions) and texts to keep."""
 
     metrics: dict[str, Metric]
     items: dict[str, Items]
     environment: dict[str, str]
+    attachments: dict[str, str]
 
 
 def read_result(path: Path, last_line: bytes) -> Result:
@@ -76,10 +77,11 @@ def parse_result(data: bytes, what: str) -> Result:
     items = {name: _items(name, found, clusters.pop(name, []), what) for name, found in _object(value, "items", what).items()}
     if clusters:
         raise BadResult(f"{what} has clusters for {', '.join(sorted(clusters))[:200]}, and no items")
-    environment = _object(value, "environment", what)
-    if not all(isinstance(text, str) for text in environment.values()):
-        raise BadResult(f"the environment in {what} are not texts")
-    return checked(Result(metrics, items, environment), what)
+    texts = {key: _object(value, key, what) for key in ("environment", "attachments")}
+    for key, found in texts.items():
+        if not all(isinstance(text, str) for text in found.values()):
+            raise BadResult(f"{key} in {what} has a value that is no text")
+    return checked(Result(metrics, items, texts["environment"], texts["attachments"]), what)
 
 
 def checked(result: Result, what: str) -> Result:

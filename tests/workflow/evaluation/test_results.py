@@ -57,7 +57,7 @@ def test_a_bare_object_of_numbers_is_metrics() -> None:
         (b'{"metrics": {"a": 1}, "items": {"a": []}}', "no list of scores"),
         (b'{"metrics": {"a": 1}, "clusters": {"a": ["x"]}}', "and no items"),
         (b'{"metrics": {"a": 1}, "items": {"a": [1]}, "clusters": {"a": ["x", "y"]}}', "not as many"),
-        (b'{"metrics": {"a": 1}, "environment": {"device": 1}}', "not texts"),
+        (b'{"metrics": {"a": 1}, "environment": {"device": 1}}', "no text"),
     ],
 )
 def test_what_is_no_result_is_told(text: bytes, told: str) -> None:
