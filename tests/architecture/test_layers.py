@@ -43,6 +43,7 @@ def test_only_settings_reads_the_environment() -> None:
         "git_lepton/settings/values.py",
         "git_lepton/git/program.py",  # hands git's own variables on to git
         "git_lepton/entry/quickstart/sandbox.py",  # builds the environment of a world of its own
+        "git_lepton/workflow/evaluation/opened_files/watch/sitecustomize.py",  # runs in the evaluation's Python
     }
     found = set()
     for path in MODULES:

@@ -22,6 +22,7 @@ RESAMPLES = 4_000
 FEW_DIFFERENCES = 30
 """Fewer items that differ at all say little of those that might: bounds are then at least as wide as what nobody saw."""
 _BLOCK = 4_000_000  # numbers drawn at once
+_NO_ERROR, _FAR = 1e-300, 1e9  # a sample of equal differences is further away than any other
 
 
 def paired_mean(
@@ -84,7 +85,5 @@ def _studentised(sums: Array, sizes: Array, mean: float, random: np.random.Gener
         some, counts = sums[chosen], sizes[chosen]
         errors = _errors(some, counts)
         away = some.sum(axis=1) / counts.sum(axis=1) - mean
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = away / errors
-        found.append(np.where(errors > 0, value, np.where(away == 0, 0.0, np.sign(away) * np.inf)))
+        found.append(np.clip(away / np.maximum(errors, _NO_ERROR), -_FAR, _FAR))
     return np.concatenate(found)

@@ -26,9 +26,10 @@ def target_tree(git: GitRepository, head: str = "HEAD") -> Tree | None:
     bisects, the newest version that was found good. None in a repository where nothing has landed yet."""
     if git.rev_parse(head) is None:
         return None
-    good = git.refs("refs/bisect/good-")
-    if good or git.rev_parse("refs/bisect/bad"):
-        return revision_tree(git, next(iter(good.values()))) if good else None
+    bisected = git.refs("refs/bisect/")
+    if bisected:
+        good = [commit for name, commit in bisected.items() if name.startswith("refs/bisect/good-")]
+        return revision_tree(git, good[0]) if good else None
     branch = target_branch(git)
     if branch is None:
         return revision_tree(git, head)

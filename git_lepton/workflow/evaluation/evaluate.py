@@ -18,7 +18,8 @@ from git_lepton.models.version import KnownEvaluation, ModelVersion
 from git_lepton.store.evidence_store import EvidenceStore, Kept
 from git_lepton.workflow.evaluation.opened_files import undeclared, watched
 from git_lepton.workflow.evaluation.process import RESULT_VARIABLE, Ended, run
-from git_lepton.workflow.evaluation.results import BadResult, Result, read_result
+from git_lepton.workflow.evaluation.result_values import BadResult, Result
+from git_lepton.workflow.evaluation.results import read_result
 from git_lepton.workflow.evaluation.staging import staged
 from git_lepton.workflow.evaluation.surroundings import command_line, environment_class, environment_of_user
 
@@ -59,7 +60,7 @@ def evaluate(
     with _folders(workspace, root, version) as (places, into):
         result_path = into / "result.json"
         places["{result}"] = str(result_path)
-        environment = environment_of_user(os.environ) | {RESULT_VARIABLE: str(result_path)}
+        environment = environment_of_user(workspace.settings.environment) | {RESULT_VARIABLE: str(result_path)}
         if device is not None:
             environment["CUDA_VISIBLE_DEVICES"] = device
         words = command_line(known.evaluation, places, top, environment)

@@ -9,7 +9,7 @@ from typing import Any
 
 from git_lepton.evidence.record import BadRecord, Items, Metric, check_mean
 from git_lepton.evidence.tables import is_metric_name
-from git_lepton.workflow.evaluation.results import BadResult, Result, checked, finite, parse_json, read_bounded
+from git_lepton.workflow.evaluation.result_values import BadResult, Result, checked, finite, parse_json, read_bounded
 
 _MAX_SAMPLES_BYTES = 4 << 30  # of one task: prompts and answers are in it, which are passed over line by line
 _MAX_LINE_BYTES = 64 << 20

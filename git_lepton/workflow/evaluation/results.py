@@ -2,61 +2,30 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from git_lepton.errors import CheckFailed
-from git_lepton.evidence.record import MAX_RECORD_BYTES, BadRecord, Items, Metric, check_mean
+from git_lepton.evidence.record import Items, Metric
 from git_lepton.evidence.tables import is_metric_name
+from git_lepton.workflow.evaluation.harness import harness_result, read_harness
+from git_lepton.workflow.evaluation.result_values import BadResult, Result, checked, finite, parse_json, read_bounded
 
 _KEYS = {"metrics", "items", "clusters", "environment", "attachments"}
-
-
-class BadResult(CheckFailed):
-    """An evaluation wrote nothing that its metrics could be read from."""
-
-
-class Result(NamedTuple):
-    """Metrics, scores of items and, where the evaluation told it, its environment (device, dtype, versions) and texts to keep."""
-
-    metrics: dict[str, Metric]
-    items: dict[str, Items]
-    environment: dict[str, str]
-    attachments: dict[str, str]
 
 
 def read_result(path: Path, last_line: bytes) -> Result:
     """The result at `path`: a file, or the folder that lm-evaluation-harness wrote; where there is neither, what `last_line` of the
     output says. Raises BadResult."""
     if path.is_dir():
-        from git_lepton.workflow.evaluation.harness import read_harness
-
         return read_harness(path)
     if path.exists():
         return parse_result(read_bounded(path), "the result")
     written = sorted(path.parent.glob(f"{path.stem}_*.json"))  # the harness puts a time into the name that it was given
     if written:
-        from git_lepton.workflow.evaluation.harness import read_harness
-
         return read_harness(path.parent)
     if not last_line.strip():
         raise BadResult("the evaluation wrote no result", "It should write JSON to {result}, or print it as its last line.")
     return parse_result(last_line, "the last line of the output")
-
-
-def read_bounded(path: Path) -> bytes:
-    """The bytes of a file of a result. Raises BadResult for a longer one than any result is, and for what is no file."""
-    try:
-        if not path.is_file():
-            raise BadResult(f"the result, {path.name}, is not an ordinary file")
-        with path.open("rb") as file:
-            data = file.read(MAX_RECORD_BYTES + 1)
-    except OSError as error:
-        raise BadResult(f"the result cannot be read: {error.strerror}") from error
-    if len(data) > MAX_RECORD_BYTES:
-        raise BadResult(f"the result, {path.name}, has more than {MAX_RECORD_BYTES >> 20} MiB")
-    return data
 
 
 def parse_result(data: bytes, what: str) -> Result:
@@ -65,8 +34,6 @@ def parse_result(data: bytes, what: str) -> Result:
     if not isinstance(value, dict):
         raise BadResult(f"{what} is no JSON object", '{"metrics": {"accuracy": 0.97}}')
     if "results" in value and "metrics" not in value:
-        from git_lepton.workflow.evaluation.harness import harness_result
-
         return harness_result(value, {})
     if not value.keys() & _KEYS:
         value = {"metrics": value}
@@ -82,39 +49,6 @@ def parse_result(data: bytes, what: str) -> Result:
         if not all(isinstance(text, str) for text in found.values()):
             raise BadResult(f"{key} in {what} has a value that is no text")
     return checked(Result(metrics, items, texts["environment"], texts["attachments"]), what)
-
-
-def checked(result: Result, what: str) -> Result:
-    """The result, as it is. Raises BadResult where it has no metric, or scores that do not average to one."""
-    if not result.metrics:
-        raise BadResult(f"{what} has no metrics", '{"metrics": {"accuracy": 0.97}}')
-    try:
-        for name, found in result.items.items():
-            check_mean(name, result.metrics.get(name), found)
-    except BadRecord as error:
-        raise BadResult(f"{what}: {error.message}") from error
-    return result
-
-
-def parse_json(data: bytes, what: str) -> Any:
-    """The JSON value in these bytes; NaN and infinities are refused as the evaluation's, by name. Raises BadResult."""
-
-    def constant(name: str) -> float:
-        raise BadResult(f"{what} has a value that is not finite: {name}", "An evaluation that found no number found nothing.")
-
-    try:
-        return json.loads(data.decode("utf-8"), parse_constant=constant)
-    except (ValueError, RecursionError) as error:
-        raise BadResult(f"{what} is not JSON: {str(error)[:200]}") from error
-
-
-def finite(value: object, name: str, what: str) -> float:
-    """The number, as it is. Raises BadResult for what is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise BadResult(f"{name[:100]} in {what} is no number")
-    if isinstance(value, float) and not abs(value) < float("inf"):  # 1e999 is read as an infinity
-        raise BadResult(f"{name[:100]} in {what} is not finite")
-    return value
 
 
 def _object(value: dict[str, Any], key: str, what: str) -> dict[str, Any]:

@@ -23,7 +23,8 @@ def test_what_python_opens_below_the_top_is_known_and_another_sitecustomize_stil
     )
     (top / "data.txt").write_text("x")
     environment = watched({**os.environ, "PYTHONPATH": str(other)}, top, into)
-    subprocess.run([sys.executable, "evaluate.py"], cwd=top, env=environment, check=True)
+    done = subprocess.run([sys.executable, "evaluate.py"], cwd=top, env=environment, check=True, capture_output=True)
+    assert (done.stdout, done.stderr) == (b"", b"")
     assert undeclared(into, top, ["evaluate.py"], []) == ["data.txt", "src/metrics.py"]
     assert undeclared(into, top, ["evaluate.py"], ["src/*", "*.txt"]) == []
     assert undeclared(tmp_path / "absent", top, [], []) == []

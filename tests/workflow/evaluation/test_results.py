@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from git_lepton.evidence.record import Items, Metric
-from git_lepton.workflow.evaluation.results import BadResult, parse_result, read_result
+from git_lepton.workflow.evaluation.result_values import BadResult
+from git_lepton.workflow.evaluation.results import parse_result, read_result
 
 
 def parsed(value: Any):  # type: ignore[no-untyped-def]

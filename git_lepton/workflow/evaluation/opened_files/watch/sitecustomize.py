@@ -3,8 +3,8 @@
 Runs in the evaluation's own Python, whatever version that is: nothing but the standard library.
 """
 
-import contextlib
-import importlib
+import importlib.machinery
+import importlib.util
 import os
 import sys
 
@@ -36,10 +36,12 @@ def _watch(into: str, below: str) -> None:
 def _go_on() -> None:
     """Let the sitecustomize that this one stands before run."""
     here = os.path.realpath(os.path.dirname(__file__))  # noqa: PTH120 - pathlib would take longer to load than all this
-    sys.modules.pop("sitecustomize", None)
     sys.path[:] = [path for path in sys.path if os.path.realpath(path or ".") != here]
-    with contextlib.suppress(ImportError):
-        importlib.import_module("sitecustomize")
+    spec = importlib.machinery.PathFinder.find_spec("sitecustomize", sys.path)
+    if spec is not None and spec.loader is not None:
+        module = importlib.util.module_from_spec(spec)
+        sys.modules["sitecustomize"] = module
+        spec.loader.exec_module(module)
 
 
 if os.environ.get("GIT_LEPTON_OPENED_FILES"):
