@@ -131,6 +131,7 @@ def test_one_remote_that_is_named_is_asked_alone(sandbox: GitSandbox, two_remote
         assert workspace.store.manifest(two.oid) is not None
 
 
+@pytest.mark.thorough
 def test_what_no_remote_has_is_said_of_all_of_them(sandbox: GitSandbox, two_remotes: GitSandbox, tmp_path: Path) -> None:
     one, two = pointers(sandbox)
     absent = Pointer(ObjectId(bytes(32)), 5)

@@ -33,6 +33,7 @@ def _rounded() -> dict[str, np.ndarray]:
     return {name: data.to_bf16(array) for name, array in _model().items()}
 
 
+@pytest.mark.thorough
 def test_bf16_is_rounded_as_torch_rounds(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

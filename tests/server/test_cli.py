@@ -199,6 +199,7 @@ def test_a_new_repository_allows_all_codecs(server: RunningServer) -> None:
     assert server.run("repo", "codecs", "admin/fresh") == ",".join(map(str, sorted(RELEASED)))
 
 
+@pytest.mark.thorough
 def test_damage_that_repack_meets_has_an_exit_code(tmp_path: Path) -> None:
     with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/models") as client:
         for content in (b"one" * 400, b"two" * 400):

@@ -10,6 +10,8 @@ import textwrap
 import time
 from pathlib import Path
 
+import pytest
+
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.store.local_store import LocalStore
 from tests.store.making import manifest_of, run_python, some_bytes
@@ -91,6 +93,7 @@ EVERY_CALL = """
 """
 
 
+@pytest.mark.thorough
 def test_killed_at_every_call(tmp_path: Path) -> None:
     script = EVERY_CALL.replace("sys.argv[1]", repr(str(tmp_path)))
     assert int(run_python(script).stdout) > 60

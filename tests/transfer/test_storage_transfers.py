@@ -131,6 +131,7 @@ def test_what_the_storage_refuses_for_good_is_said_in_our_words(
     assert "for nobody" not in str(raised.value)
 
 
+@pytest.mark.thorough
 def test_where_clients_cannot_reach_the_storage_bytes_go_through_the_server(
     here: LocalStore, there: LocalStore, served: Served, storage: FaultyProxy
 ) -> None:

@@ -198,6 +198,7 @@ def test_prune_keeps_pushed_versions_that_the_store_lost(pushed: GitSandbox, tmp
     assert (found["pruned"]["objects"], found["kept"]) == (0, 1)
 
 
+@pytest.mark.thorough
 def test_prune_keeps_what_no_ref_of_the_remote_reaches_any_more(pushed: GitSandbox, tmp_path: Path, lepton: Lepton) -> None:
     pushed.git("checkout", "--quiet", "-b", "old")
     pushed.commit("precious", {"one.bin": b"precious" * 5000})

@@ -22,6 +22,7 @@ def old(value: Any, **options: Any) -> bytes:
     return saved(value, _use_new_zipfile_serialization=False, **options)
 
 
+@pytest.mark.thorough
 def test_it_shows_the_same_tensors_as_a_zip_file() -> None:
     assert tensors(old(state_dict())) == tensors(saved(state_dict()))
     assert len(tensors(old(state_dict()))) == 4

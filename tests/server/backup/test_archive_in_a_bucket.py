@@ -15,6 +15,7 @@ from tests.support.backends import Backends
 from tests.support.running_server import RunningServer
 
 
+@pytest.mark.thorough
 def test_backups_in_a_bucket(
     server: RunningServer,
     connect: Callable[..., WeightsClient],

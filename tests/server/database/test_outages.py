@@ -44,6 +44,7 @@ def succeeds(client: WeightsClient, *arguments: object, patience: float = 20.0) 
     return reply
 
 
+@pytest.mark.thorough
 def test_requests_are_told_to_come_again_and_then_go_on(server: RunningServer, client: WeightsClient, postgres: Postgres) -> None:
     file = weights(*(os.urandom(100_000) for _ in range(4)))
     session = client.open()

@@ -64,6 +64,7 @@ def source(server: RunningServer, request: pytest.FixtureRequest, noise: Noise, 
     return Source(server, own, weights(noise(4000), noise(300)), tmp_path / "work")
 
 
+@pytest.mark.thorough
 def test_a_reader_forks_all_of_it_and_goes_on_alone(source: Source) -> None:
     reply = source.asks(source.bob).post(f"{R}/{source.name}/fork", json={})
     assert reply.status_code == 201, reply.text

@@ -60,6 +60,7 @@ def session(server: RunningServer) -> Iterator[requests.Session]:
         yield opened
 
 
+@pytest.mark.thorough
 def test_no_request_makes_the_server_fail(server: RunningServer, described: OpenApiSchema, session: requests.Session) -> None:
     """Of an admin, who gets everywhere; about a repository that is there, as far as a route has one."""
     asked = []

@@ -113,6 +113,7 @@ def test_other_branches_and_refs_keep_theirs(hosted: Hosted, expire: Callable[..
     assert hosted.client.check(old.oid, on_branch.oid, on_note.oid, newest.oid) == [0, 2, 2, 2]
 
 
+@pytest.mark.thorough
 def test_histories_with_expired_pointers_go_on_being_pushed(
     hosted: Hosted, expire: Callable[..., int], noise: Noise, server: RunningServer, connect: Connect
 ) -> None:

@@ -88,6 +88,7 @@ def test_what_lies_on_them_is_coded_anew_first(connect: Connect, noise: Noise, k
     keeper.check_whole()
 
 
+@pytest.mark.thorough
 def test_also_bytes_that_no_row_names_any_more(
     connect: Connect, noise: Noise, keep: Keep, server: RunningServer, purge: Callable[..., Purged]
 ) -> None:

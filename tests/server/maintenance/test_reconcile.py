@@ -230,6 +230,7 @@ def lending(connect: Connect, server: RunningServer, keep: Keep) -> Callable[[st
     return lambda visibility: Lending(connect, server, keep, visibility)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("lender", ["private", "public"])
 def test_nothing_is_read_back_in_that_would_show_what_it_now_lies_on(lending: Callable[[str], Lending], lender: str) -> None:
     """Both had the same chunk: one on its base, one whole. The pack of the second is lost, so both would have it as the first had it."""
@@ -254,6 +255,7 @@ def test_nothing_is_read_back_in_that_would_show_what_it_now_lies_on(lending: Ca
     assert (world.older.adopt(), world.read()) == ([], {"tuned"})
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("way", ["allowed", "brought"])
 def test_bases_that_a_repository_had_come_back_with_whose_they_were(lending: Callable[[str], Lending], way: str) -> None:
     world = lending("private")
@@ -269,6 +271,7 @@ def test_bases_that_a_repository_had_come_back_with_whose_they_were(lending: Cal
     assert (world.read(), world.told()) == before
 
 
+@pytest.mark.thorough
 def test_a_number_that_another_repository_got_since_is_not_taken_for_the_lender(lending: Callable[[str], Lending]) -> None:
     world = lending("private")
     world.push(world.tuned, allowed=True)
@@ -278,6 +281,7 @@ def test_a_number_that_another_repository_got_since_is_not_taken_for_the_lender(
     assert [(one["repository"], one["narrower"]) for one in world.told()] == [("", True)]
 
 
+@pytest.mark.thorough
 def test_what_took_a_name_over_is_not_shown_by_what_had_it_before(connect: Connect, copy: Copy, noise: Noise) -> None:
     older, secret = copy("public"), weights(noise(5000))
     settings, name = older.server.settings, older.client.name
@@ -297,6 +301,7 @@ def test_what_took_a_name_over_is_not_shown_by_what_had_it_before(connect: Conne
     assert older.adopt() == []
 
 
+@pytest.mark.thorough
 def test_an_old_name_leads_no_weights_to_what_was_renamed(copy: Copy, noise: Noise) -> None:
     older, secret = copy("public"), weights(noise(5000))
     settings, name = older.server.settings, older.client.name
@@ -309,6 +314,7 @@ def test_an_old_name_leads_no_weights_to_what_was_renamed(copy: Copy, noise: Noi
     assert not older.is_shown(secret)
 
 
+@pytest.mark.thorough
 def test_the_same_repository_is_known_by_whatever_name(copy: Copy, noise: Noise) -> None:
     older, file = copy("internal"), weights(noise(5000))
     provisioning.move(older.server.settings, older.client.name, name="renamed-since")
@@ -348,6 +354,7 @@ def test_weights_are_read_back_in_only_where_the_same_people_had_them(
     assert older.is_shown(file)
 
 
+@pytest.mark.thorough
 def test_narrower_than_it_was_takes_them_in(copy: Copy, noise: Noise) -> None:
     older, file = copy("private"), weights(noise(5000))
     older.show("public")
@@ -357,6 +364,7 @@ def test_narrower_than_it_was_takes_them_in(copy: Copy, noise: Noise) -> None:
     assert older.is_shown(file)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("note", [[], {"version": 3, "files": []}, {"version": "\n", "files": 1}])
 def test_a_note_of_another_version_is_left_and_named(copy: Copy, noise: Noise, note: Any) -> None:
     older, file = copy("private"), weights(noise(5000))
@@ -375,6 +383,7 @@ def test_what_only_people_can_know_is_said_after_it(server: RunningServer) -> No
     assert journal.TO_CHECK not in maintenance.scrub(server.settings).as_text()
 
 
+@pytest.mark.thorough
 def test_a_lost_write_ahead_log_is_recognised(connect: Connect, server: RunningServer, noise: Noise, tmp_path: Path) -> None:
     client = connect()
     hosted = Hosted(client, tmp_path / "work")
@@ -392,6 +401,7 @@ def test_a_lost_write_ahead_log_is_recognised(connect: Connect, server: RunningS
     assert [loss.oid for loss in maintenance.scrub(server.settings).missing] == [second.oid.hex]
 
 
+@pytest.mark.thorough
 def test_without_a_journal_packs_are_read_in_and_the_next_push_heals(
     connect: Connect, server: RunningServer, noise: Noise, keep: Keep, tmp_path: Path
 ) -> None:
@@ -449,6 +459,7 @@ def test_stray_files_go_when_two_runs_over_all_have_seen_them(
     assert keeper.rows(select(stray_files.c.storage_key)) == []
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("doubt", ["the mirror", "what is stored", "a history"])
 def test_stray_files_stay_while_there_is_any_doubt(
     connect: Connect, server: RunningServer, noise: Noise, keep: Keep, tmp_path: Path, doubt: str
@@ -476,6 +487,7 @@ def test_stray_files_stay_while_there_is_any_doubt(
         report.check()
 
 
+@pytest.mark.thorough
 def test_what_only_history_reaches_is_named_by_its_commit(
     connect: Connect, server: RunningServer, noise: Noise, keep: Keep, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def test_a_locked_path_refuses_anothers_push_and_lets_its_owners_through(pair: P
     pair.ada_work.git("push", "--quiet", "origin", "main")
 
 
+@pytest.mark.thorough
 def test_every_way_to_change_a_path(pair: Pair) -> None:
     pair.lock()
     pair.lock("models/locked-new.txt")
@@ -160,6 +161,7 @@ def test_case_counts(pair: Pair) -> None:
     pair.lands("main")
 
 
+@pytest.mark.thorough
 def test_a_merge_that_brings_what_has_landed_is_no_change(pair: Pair) -> None:
     pair.lock()
     pair.bob_work.git("switch", "--quiet", "-c", "topic")
@@ -245,6 +247,7 @@ def test_deleting_the_only_branch_with_the_owners_change_is_one(pair: Pair) -> N
     pair.lands(":release")
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("ref", ["refs/heads/rel", "refs/tags/v1"])
 def test_a_ref_that_is_deleted_and_made_again_is_moved(pair: Pair, ref: str) -> None:
     first = pair.ada_work.head()

@@ -248,6 +248,7 @@ def test_a_renamed_account_keeps_all_and_its_old_addresses_lead_there(server: Ru
     assert git_url(server, ann.client, f"{old}/models") and tip(server, ann.client, f"{old}/models") == commit
 
 
+@pytest.mark.thorough
 def test_what_is_deleted_is_in_backups(
     server: RunningServer, ann: Ann, tmp_path: Path, noise: Noise, other: ServerSettings
 ) -> None:

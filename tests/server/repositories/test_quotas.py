@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from sqlalchemy import func, select
 
 from git_lepton.wire.protocol import MISSING, STORED
@@ -82,6 +83,7 @@ def test_what_another_repository_holds_counts_in_full(server: RunningServer, con
     assert mine.ask("GET", "usage").json()["stored"] == stored(server, small, file)
 
 
+@pytest.mark.thorough
 def test_of_many_files_that_are_known_elsewhere_none_stays(server: RunningServer, connect: Connect, noise: Noise) -> None:
     """Nothing is sent: the files become visible a hundred at a time, and there is no room for the second hundred. None of them ever is
     visible, for nothing that is may be taken back: somebody may have been told that it is stored."""

@@ -63,6 +63,7 @@ def test_a_push_waits_for_the_storage(storage: FaultyProxy, server: RunningServe
         assert client.fetch(file.names[0]) == file.data
 
 
+@pytest.mark.thorough
 def test_a_server_waits_for_its_storage_when_it_starts(storage: FaultyProxy, server: RunningServer) -> None:
     server.stop()
     storage.faults = [Fault(cut_answer_after=0, times=7)]  # more than one request tries

@@ -75,6 +75,7 @@ def test_both_readers_of_manifests_agree(position: int, change: int, mended: boo
     assert outcomes[0] == outcomes[1]
 
 
+@pytest.mark.thorough
 def test_the_manifests_of_one_upload_are_bounded_together(connect: Connect, server: RunningServer) -> None:
     client = connect()
     session, before = client.open(), resident_mib(server)
@@ -170,6 +171,7 @@ PAYLOADS = st.one_of(
 )
 
 
+@pytest.mark.thorough
 @settings(max_examples=60)
 @given(
     st.lists(

@@ -130,6 +130,7 @@ def test_as_many_records_as_the_protocol_allows_and_no_more() -> None:
         pack_reader.pack_name(lambda start, length: more[start : start + length], len(more))
 
 
+@pytest.mark.thorough
 def test_a_restart_does_not_revive_what_has_expired(tmp_path: Path) -> None:
     _, second = versions(7, 2)
     with RunningServer(tmp_path) as server:

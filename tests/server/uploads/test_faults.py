@@ -53,6 +53,7 @@ def test_after_kill_9_in_a_verification_the_next_server_goes_on(tmp_path: Path, 
         assert client.fetch(file.names[-1]) == file.data[-1_500_000:]
 
 
+@pytest.mark.thorough
 def test_after_kill_9_before_the_commit_the_same_session_goes_on(tmp_path: Path) -> None:
     file = big_file(2)
     with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/m") as client:
@@ -68,6 +69,7 @@ def test_after_kill_9_before_the_commit_the_same_session_goes_on(tmp_path: Path)
         assert client.ended(session)["state"] == "done"
 
 
+@pytest.mark.thorough
 def test_a_stopped_server_ends_well_and_the_next_goes_on(tmp_path: Path) -> None:
     file = big_file(3)
     with RunningServer(tmp_path) as server, WeightsClient(server.url, server.admin_token, "admin/m") as client:
@@ -94,6 +96,7 @@ def test_who_waits_for_a_verification_does_not_hold_the_server_up(tmp_path: Path
         assert replies[0].status_code == 200
 
 
+@pytest.mark.thorough
 def test_a_request_under_way_ends_before_the_server_does(tmp_path: Path) -> None:
     file = weights(random.Random(4).randbytes(200_000))
     pack = make_pack(file.chunks)
@@ -157,6 +160,7 @@ def test_a_cut_connection_leaves_nothing(tmp_path: Path) -> None:
         assert server.log.read_text() == ""
 
 
+@pytest.mark.thorough
 def test_what_dead_servers_left_is_cleared(tmp_path: Path) -> None:
     with RunningServer(tmp_path) as server:
         server.kill()
@@ -166,6 +170,7 @@ def test_what_dead_servers_left_is_cleared(tmp_path: Path) -> None:
         assert not half.exists()
 
 
+@pytest.mark.thorough
 def test_an_unused_session_expires_and_a_used_one_does_not(tmp_path: Path) -> None:
     with (
         RunningServer(tmp_path, ["--session-seconds", "2"]) as server,

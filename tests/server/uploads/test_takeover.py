@@ -41,6 +41,7 @@ def big_file() -> Weights:
     return weights(*(os.urandom(1_000_000) for _ in range(12)))
 
 
+@pytest.mark.thorough
 def test_every_request_may_go_to_another_process(cluster: Cluster) -> None:
     with clients(cluster, "round") as (one, two):
         file = big_file()

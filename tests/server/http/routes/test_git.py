@@ -256,6 +256,7 @@ def test_a_server_without_git_says_so(hosting: Hosting, monkeypatch: pytest.Monk
     asyncio.run(git.started(hosting.services))
 
 
+@pytest.mark.thorough
 def test_a_server_killed_in_the_middle_of_a_push_leaves_a_sound_repository(tmp_path: Path, work: GitSandbox) -> None:
     with RunningServer(tmp_path) as server:
         token = server.make_user("ada")
