@@ -12,14 +12,17 @@ from pathlib import Path
 from typing import Self
 
 from git_lepton.errors import WrongUse
+from git_lepton.evidence.tables import Table
 from git_lepton.format.pointer import Pointer, parse_pointer
 from git_lepton.settings import settings_outside
+from git_lepton.settings.lepton_toml import read_staged_lepton_toml
 from git_lepton.workflow.checkout.smudge import write_file
 from git_lepton.workflow.download.repository import Arrived, fetch_without_git
 from git_lepton.workflow.sync.fetch import fetch_weights, pointers_by_path
+from git_lepton.workflow.sync.staged import StagedFile, staged_files
 from git_lepton.workspace import open_workspace
 
-__all__ = ["Arrived", "NoSuchFile", "Pointer", "Repository", "download"]
+__all__ = ["Arrived", "NoSuchFile", "Pointer", "Repository", "StagedFile", "download"]
 
 
 class NoSuchFile(WrongUse):
@@ -51,12 +54,28 @@ class Repository:
         brought = fetch_weights(self.workspace.store, pointers, lambda lacking: self.workspace.fetch(lacking, remote=remote))
         return brought.bytes_received if brought else 0
 
-    def restore(self, pointer: Pointer, to: Path | str) -> None:
-        """Write the file that a pointer stands for to the path `to`, whole or not at all, its SHA-256 checked.
+    def staged(self) -> list[StagedFile]:
+        """The files that the next commit adds or changes, as they are staged: never as they lie in the work tree."""
+        return staged_files(self.workspace.git)
+
+    def allowed_pickles(self) -> tuple[str, ...]:
+        """Patterns of names that pickles may import here, from the staged lepton.toml: [pickles] allow. Raises BadLeptonToml."""
+        table = Table("pickles", read_staged_lepton_toml(self.workspace.git).get("pickles", {}))
+        allowed = table.texts("allow")
+        table.end()
+        return allowed
+
+    def restore(self, what: Pointer | StagedFile, to: Path | str) -> None:
+        """Write the file that a pointer stands for, its SHA-256 checked, or one that git holds itself, to the path `to`: whole or not
+        at all.
 
         The weights have to be on this machine: `fetch` brings them. Raises WeightsMissing, CorruptData, and CannotWriteFile.
         """
-        write_file(pointer, self.workspace.store, Path(to))
+        pointer = what.pointer if isinstance(what, StagedFile) else what
+        if pointer is not None:
+            write_file(pointer, self.workspace.store, Path(to))
+        elif isinstance(what, StagedFile):
+            Path(to).write_bytes(self.workspace.git.read_blob(what.blob))
 
     def close(self) -> None:
         self.workspace.close()

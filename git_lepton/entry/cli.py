@@ -74,6 +74,7 @@ COMMANDS = (
     Command(_SERVERS, "token", "tokens of your account: make, list, end, renew"),
     Command(_SERVERS, "login", "keep a token for a server"),
     Command(_SERVERS, "trust", "approve a host that a lepton.toml names"),
+    Command(_BY_GIT, "hook", "", "lepton_hooks.command"),
     Command(_BY_GIT, "pre-push", "", "git_lepton.entry.pre_push"),
     Command(_BY_GIT, "merge-driver", "", "git_lepton.entry.merge_driver"),
 )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from functools import cache
+from pathlib import Path
+from typing import Any, TextIO
 
 from git_lepton.entry.terminal import human_seconds, say, show, shows_colours, warn
 from git_lepton.errors import LeptonError
 from git_lepton.evidence.judgement import Outcome, Verdict
 from git_lepton.evidence.wording import amount
 from git_lepton.format.visible import visible
+from git_lepton.settings import Settings
 from git_lepton.workflow.evaluation.evaluate import Evaluated
 from git_lepton.workflow.evaluation.judging import Evaluator, Judged
 
@@ -26,22 +30,36 @@ def evaluator(*, force: bool = False) -> Evaluator:
 
 def _begin(evaluation: str, model: str, expected: float | None) -> Callable[[float], None]:
     name = visible(f"{evaluation} on {model}")
-    if not sys.stderr.isatty():
+    screen = _screen()
+    if screen is None:
         say(f"evaluating {name}")
         return lambda _: None
 
     def tick(passed: float) -> None:
         left = f", about {human_seconds(expected - passed)} left" if expected and expected > passed else ""
-        sys.stderr.write(f"\r\x1b[Kevaluating {name}: {human_seconds(passed)}{left}")
-        sys.stderr.flush()
+        screen.write(f"\r\x1b[Kevaluating {name}: {human_seconds(passed)}{left}")
+        screen.flush()
 
     tick(0.0)
     return tick
 
 
-def _end(evaluation: str, model: str, found: Evaluated | LeptonError) -> None:
+@cache
+def _screen() -> TextIO | None:
+    """Where a line can move: the terminal, also behind pre-commit, which keeps what a hook says until it has ended."""
     if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
+        return sys.stderr
+    if Settings(None).environment.get("PRE_COMMIT"):
+        with contextlib.suppress(OSError):
+            return Path("/dev/tty").open("w", encoding="utf-8")
+    return None
+
+
+def _end(evaluation: str, model: str, found: Evaluated | LeptonError) -> None:
+    screen = _screen()
+    if screen is not None:
+        screen.write("\r\x1b[K")
+        screen.flush()
     if isinstance(found, LeptonError):
         warn(f"{evaluation} on {model}: {found.message}")
         if found.hint:

@@ -81,6 +81,11 @@ class Gates(NamedTuple):
         """The gates that this model has to pass."""
         return [gate for gate in self.gates if name in gate.models]
 
+    def of_stage(self, stage: str) -> Gates:
+        """The same with only the gates that are judged at this stage; built-in metrics are judged at all of them."""
+        kept = [gate for gate in self.gates if gate.evaluation == BUILT_IN or stage in self.evaluations[gate.evaluation].stages]
+        return self._replace(gates=tuple(kept))
+
     def needs_no_gate(self, path: str) -> bool:
         """Whether a weight file at this path is left alone."""
         return any(matcher(glob.removeprefix("./").strip("/"))(path) for glob in self.ungated)

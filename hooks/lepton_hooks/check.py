@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
-from git_lepton.api import Pointer, Repository
+from git_lepton.api import Pointer, Repository, StagedFile
 
 
 class Outcome(StrEnum):
@@ -26,23 +27,27 @@ class Finding(NamedTuple):
     sentence: str
 
 
-class VersionFile(NamedTuple):
-    """One weight file of a version. `content` is a copy of its bytes under its own name, there while the check looks at it."""
+class CheckedFile(NamedTuple):
+    """One file that a check looks at. `pointer` is None for a file that git holds itself. `content` is a copy of its bytes under its own
+    name, there while the check looks at it."""
 
     path: str
-    pointer: Pointer
+    pointer: Pointer | None
     content: Path
 
 
 class Check(Protocol):
     """Something that a model must satisfy before its version lands. A check needs no git and no network: all that it may know
-    of a file is the VersionFile."""
+    of a file is the CheckedFile."""
 
     @property
     def name(self) -> str:
         """The check's name in commands, reports and evidence, such as "pickles"."""
 
-    def look(self, file: VersionFile) -> Finding:
+    def wants(self, path: str) -> bool:
+        """Whether a file with this name could be one that the check knows: others are not even written out."""
+
+    def look(self, file: CheckedFile) -> Finding:
         """Judge one file. A file of a kind that the check does not know is SKIPPED, never PASSED."""
 
 
@@ -53,8 +58,24 @@ def findings(check: Check, repository: Repository, revision: str = "HEAD") -> It
     not here, CorruptData for one that cannot be rebuilt: neither is ever taken for a passed check.
     """
     for path, pointer in repository.pointers(revision).items():
-        with tempfile.TemporaryDirectory(prefix="git-lepton-check-") as folder:
-            content = Path(folder) / PurePosixPath(path).name
-            repository.restore(pointer, content)
-            finding = check.look(VersionFile(path, pointer, content))
-        yield path, finding
+        if check.wants(path):
+            with _copy(repository, path, pointer) as content:
+                finding = check.look(CheckedFile(path, pointer, content))
+            yield path, finding
+
+
+def staged_findings(check: Check, repository: Repository) -> Iterator[tuple[str, Finding]]:
+    """The same for the files that the next commit changes, those included that git holds itself. Raises likewise."""
+    for file in repository.staged():
+        if check.wants(file.path) and file.size:
+            with _copy(repository, file.path, file.pointer or file) as content:
+                finding = check.look(CheckedFile(file.path, file.pointer, content))
+            yield file.path, finding
+
+
+@contextmanager
+def _copy(repository: Repository, path: str, what: Pointer | StagedFile) -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="git-lepton-check-") as folder:
+        content = Path(folder) / PurePosixPath(path).name
+        repository.restore(what, content)
+        yield content

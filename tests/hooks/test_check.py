@@ -9,7 +9,7 @@ import pytest
 
 from git_lepton.api import Repository
 from git_lepton.errors import CorruptData, WeightsMissing
-from lepton_hooks.check import Check, Finding, Outcome, VersionFile, findings
+from lepton_hooks.check import Check, CheckedFile, Finding, Outcome, findings
 from tests.support.git_sandbox import GitSandbox
 
 HOOKS = Path(__file__).parents[2] / "hooks" / "lepton_hooks"
@@ -22,7 +22,10 @@ class NotAllZero:
 
     name = "not-all-zero"
 
-    def look(self, file: VersionFile) -> Finding:
+    def wants(self, path: str) -> bool:
+        return True
+
+    def look(self, file: CheckedFile) -> Finding:
         if file.content.suffix != ".bin":
             return Finding(Outcome.SKIPPED, f"{file.path} is not a .bin file")
         assert file.content.stat().st_size == file.pointer.size
@@ -59,7 +62,10 @@ def test_nothing_of_the_copies_stays(sandbox: GitSandbox) -> None:
     class Remembers:
         name = "remembers"
 
-        def look(self, file: VersionFile) -> Finding:
+        def wants(self, path: str) -> bool:
+            return True
+
+        def look(self, file: CheckedFile) -> Finding:
             seen.append(file.content)
             raise CorruptData("no model", "Train one.")
 

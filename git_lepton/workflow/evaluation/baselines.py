@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from git_lepton.errors import WrongUse
 from git_lepton.evidence.gates import Gate
@@ -65,6 +65,14 @@ def range_of(git: GitRepository, text: str) -> tuple[Tree | None, Tree]:
     if status or not output:
         raise NoSuchRevision(f"{base} and {head} have no merge base", "Write two revisions that git log knows.")
     return revision_tree(git, output.decode().split()[0]), revision_tree(git, head)
+
+
+def pushed_range(environment: Mapping[str, str]) -> str:
+    """What pre-commit says is pushed, "" where it says nothing. A branch that is new there is compared with what it would land on."""
+    head, base = environment.get("PRE_COMMIT_TO_REF", ""), environment.get("PRE_COMMIT_FROM_REF", "")
+    if not environment.get("PRE_COMMIT") or not head:
+        return ""
+    return f"{base}...{head}" if base.strip("0") else head
 
 
 def release_tree(git: GitRepository, pattern: str, candidate: Tree) -> Tree | None:

@@ -1,0 +1,1 @@
+"""Checks of models before their version lands, a module each."""
