@@ -75,8 +75,7 @@ def _look_at_array(stream: IO[bytes], found: Pickles) -> None:
     length = int.from_bytes(head[8:12] if wide else head[8:10], "little")
     header = (b"" if wide else head[10:]) + stream.read(min(length, 1 << 20))
     if re.search(rb"'descr':\s*'[|<>=]?O", header) or b"'O'" in header:
-        rest = header[length if wide else length :]
-        _look_at_bytes(rest + stream.read(_MAX_BYTES), found)
+        _look_at_bytes(header[length:] + stream.read(_MAX_BYTES), found)
 
 
 def _look_at_bytes(data: bytes, found: Pickles) -> None:
