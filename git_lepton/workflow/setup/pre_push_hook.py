@@ -89,6 +89,8 @@ def _write(hook: Path) -> Path:
             return hook
     elif present is not None:
         _refuse_if(_claims_to_be_ours(present), f"{hook} was changed since git-lepton wrote it")
+        if pre_push_state(hook.parent) == INSTALLED:
+            return hook  # it starts ours: by a line of somebody's own, or pre-commit's does, which moved ours aside
         _keep(hook, earlier)
     make_folder(hook.parent)
     write_durably(hook, script(), mode=0o777)

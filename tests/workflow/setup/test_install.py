@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from git_lepton.git.hooks import INSTALLED, NOT_OURS, pre_push_state
 from git_lepton.git.repository import GitRepository, NotARepository
 from git_lepton.workflow.setup.install import ensure_installed, install, uninstall
 from git_lepton.workflow.setup.pre_push_hook import HookChanged, script
@@ -161,3 +164,16 @@ def test_a_hook_of_git_lfs_goes_on_working(sandbox: GitSandbox, git: GitReposito
     sandbox.commit("one", **{"picture.psd": b"a picture"})
     sandbox.git("push", "-q", "origin", "main")
     assert [p.name for p in (tmp_path / "bare.git/lfs/objects").rglob("*") if p.is_file()] != []
+
+
+def test_pre_commit_that_moved_our_hook_aside_and_starts_it_is_left_alone(sandbox: GitSandbox, git: GitRepository) -> None:
+    install(git, "local")
+    sandbox.write(".pre-commit-config.yaml", "repos: []\n")
+    program = [sys.executable, "-m", "pre_commit", "install", "--hook-type", "pre-push"]
+    subprocess.run(program, cwd=sandbox.folder, check=True, capture_output=True)
+    theirs = hook_of(sandbox).read_bytes()
+    assert pre_push_state(sandbox.folder / ".git/hooks") == INSTALLED
+    install(git, "local")
+    assert hook_of(sandbox).read_bytes() == theirs
+    hook_of(sandbox).with_name("pre-push.legacy").unlink()
+    assert pre_push_state(sandbox.folder / ".git/hooks") == NOT_OURS
