@@ -109,13 +109,14 @@ def as_json(judged: Iterable[Judged]) -> list[dict[str, Any]]:
             "digest": one.version.digest if one.version else None,
             "baseline": one.baseline.digest if one.baseline else None,
             "changed": one.changed,
-            "gates": [_verdict_json(verdict) for verdict in one.verdicts],
+            "gates": [verdict_json(verdict) for verdict in one.verdicts],
         }
         for one in judged
     ]
 
 
-def _verdict_json(verdict: Verdict) -> dict[str, Any]:
+def verdict_json(verdict: Verdict) -> dict[str, Any]:
+    """One verdict for programs; bounds that are infinite are left out, since JSON has none."""
     finite = {
         key: value for key, value in (("low", verdict.low), ("high", verdict.high)) if value is not None and abs(value) < 1e300
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from git_lepton.errors import LeptonError
@@ -51,7 +51,8 @@ class Bench:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.evidence = EvidenceStore(workspace.store.root)
-        self.versions = Versions(workspace.git, TensorCache(workspace.store, workspace.store.root))
+        self.tensors = TensorCache(workspace.store, workspace.store.root)
+        self.versions = Versions(workspace.git, self.tensors)
 
     def runs_of(self, digest: str) -> list[Run]:
         """The evidence that is kept on this machine."""
@@ -188,12 +189,3 @@ def stored_bytes(bench: Bench, version: ModelVersion) -> int | None:
                 seen.add(entry.chunk)
                 total += record.stored_length
     return total
-
-
-def outcomes(judged: Sequence[Judged]) -> Mapping[str, int]:
-    """How many verdicts of each outcome there are."""
-    counts: dict[str, int] = {}
-    for one in judged:
-        for verdict in one.verdicts:
-            counts[verdict.outcome.value] = counts.get(verdict.outcome.value, 0) + 1
-    return counts
