@@ -5,11 +5,12 @@ from __future__ import annotations
 import sys
 from functools import partial
 
-from git_lepton.entry.terminal import ProgressLine, warn
+from git_lepton.entry.terminal import ProgressLine, say, warn
 from git_lepton.entry.told_bases import tell_bases
 from git_lepton.entry.uncovered import warn_of_push
 from git_lepton.errors import LeptonError, NetworkTrouble, WeightsMissing
 from git_lepton.git.repository import GitRepository
+from git_lepton.settings import Settings
 from git_lepton.settings.base_consent import allowed_bases
 from git_lepton.workflow.sync.push import (
     base_sources,
@@ -41,11 +42,29 @@ def main(arguments: Sequence[str]) -> int:
     """0 once all weights of the push are stored; raises LeptonErrors. git gives the refs on standard input."""
     lines = sys.stdin.buffer.read().decode("utf-8", "surrogateescape").splitlines()  # to its end, or git gets a broken pipe
     remote, url = (*arguments, "", "")[:2]
+    code = judge_pushed(lines) if Settings(GitRepository()).value("gates") else 0
+    if code:
+        return code
     if url.startswith(("lepton::", "lepton://")):
         return 0  # the remote helper does it
     tips, excluded = refs_of(lines)
     if tips:
         send(remote or url, tips, excluded)
+    return 0
+
+
+def judge_pushed(lines: Sequence[str]) -> int:
+    """The exit code of the first pushed commit whose models do not pass the gates of this stage; 0 where all do."""
+    from git_lepton.entry.commands.gate import main as gate
+
+    for line in lines:
+        _, local, _, theirs = line.rsplit(" ", 3)
+        if local.strip("0"):
+            wanted = f"{theirs}...{local}" if GitRepository().present([theirs]) else local
+            code = gate(["--stage", "push", wanted])
+            if code:
+                say("the push was held back; git push --no-verify pushes all the same")
+                return code
     return 0
 
 

@@ -82,6 +82,13 @@ SETTINGS = (
         key="lepton.scratchLimit",
     ),
     Setting(
+        "gates",
+        "flag",
+        False,
+        "Whether models are judged by their gates before each push; `git lepton hooks install` sets this to true.",
+        key="lepton.gates",
+    ),
+    Setting(
         "hooks",
         "flag",
         True,

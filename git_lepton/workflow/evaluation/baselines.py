@@ -21,9 +21,9 @@ class NoTargetBranch(WrongUse):
     """Nothing says which branch a version is to land on."""
 
 
-def target_tree(git: GitRepository, head: str = "HEAD") -> Tree | None:
+def target_tree(git: GitRepository, head: str = "HEAD", *, landed: bool = True) -> Tree | None:
     """What a candidate that grew from `head` is compared with: the merge base with the branch that it would land on; while git
-    bisects, the newest version that was found good. None in a repository where nothing has landed yet."""
+    bisects, a version that was found good. Where there is no such branch, `head` itself if that has landed, else None."""
     if git.rev_parse(head) is None:
         return None
     bisected = git.refs("refs/bisect/")
@@ -32,7 +32,7 @@ def target_tree(git: GitRepository, head: str = "HEAD") -> Tree | None:
         return revision_tree(git, good[0]) if good else None
     branch = target_branch(git)
     if branch is None:
-        return revision_tree(git, head)
+        return revision_tree(git, head) if landed else None
     status, output, _ = git.try_run("merge-base", branch, head)
     return revision_tree(git, output.decode().split()[0]) if status == 0 and output else revision_tree(git, branch)
 
@@ -55,7 +55,7 @@ def range_of(git: GitRepository, text: str) -> tuple[Tree | None, Tree]:
     NoSuchRevision."""
     base, dots, head = text.partition("..")
     if not dots:
-        return target_tree(git, text), revision_tree(git, text)
+        return target_tree(git, text, landed=False), revision_tree(git, text)
     from_merge_base = head.startswith(".")
     head = head.removeprefix(".") or "HEAD"
     base = base or "HEAD"
