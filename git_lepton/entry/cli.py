@@ -60,6 +60,8 @@ COMMANDS = (
     Command(_CARE, "du", "what the weights take, on this disk and in all"),
     Command(_MODELS, "eval", "run evaluations on versions of models, and keep what they find"),
     Command(_MODELS, "gate", "judge versions by their gates before they land; gate doctor: what gates can see"),
+    Command(_MODELS, "compare", "metrics of versions side by side"),
+    Command(_MODELS, "best", "the best version of a model, or a tie within the noise"),
     Command(_MODELS, "hooks", "check files before a commit and models before a push"),
     Command(_MODELS, "report", "what a range changes in models, for people who review it"),
     Command(_TOGETHER, "share", "a link to weights of one version, for somebody without an account"),

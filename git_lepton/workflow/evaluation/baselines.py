@@ -93,7 +93,7 @@ def best_version(
 ) -> ModelVersion | None:
     """The version with the best metric on the way to the base, of those that have evidence."""
     best: tuple[float, ModelVersion] | None = None
-    for commit in _commits(git, model, base.commit) if base and base.commit else ():
+    for commit in commits_of(git, model, base.commit) if base and base.commit else ():
         version = versions.version(revision_tree(git, commit), model)
         runs = [run for run in runs_of(version.digest) if run.record.evaluation_digest == known.digest] if version else []
         value = pooled(runs, gate.metric)
@@ -104,7 +104,7 @@ def best_version(
     return best[1] if best else None
 
 
-def _commits(git: GitRepository, model: Model, head: str) -> list[str]:
+def commits_of(git: GitRepository, model: Model, head: str) -> list[str]:
     """The commits along the first parents that changed files of the model, the newest first."""
     globs = [f":(top,glob){pattern.removeprefix('./').strip('/')}" for pattern in model.files]
     globs += [f"{glob}/**" for glob in globs]
