@@ -64,6 +64,7 @@ COMMANDS = (
     Command(_MODELS, "best", "the best version of a model, or a tie within the noise"),
     Command(_MODELS, "hooks", "check files before a commit and models before a push"),
     Command(_MODELS, "report", "what a range changes in models, for people who review it"),
+    Command(_MODELS, "verify", "the check before a merge: weights are stored, gates pass"),
     Command(_TOGETHER, "share", "a link to weights of one version, for somebody without an account"),
     Command(_TOGETHER, "lock", "keep paths for yourself: others' pushes that change them are refused"),
     Command(_TOGETHER, "unlock", "let others change them again"),
