@@ -59,7 +59,7 @@ def scores(items: int, kind: str, random: np.random.Generator) -> float:
 def _passed(draw: Callable[[tuple[int, int]], Array], units: int, size: int, margin: float) -> float:
     """The share of passes of sums of the differences of `units` clusters of `size` items. `paired_mean` is asked only where Student's
     bound alone passes: its own bounds are the wider ones."""
-    quantile, passes = student_quantile(1 - ALPHA, units - 1), 0
+    quantile, passes = student_quantile(1 - mean_module.CAUTION * ALPHA, units - 1), 0
     clusters = [str(unit) for unit in range(units) for _ in range(size)] if size > 1 else []
     for seed in range(DRAWS // _AT_ONCE):
         rows = draw((_AT_ONCE, units))

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     Array = npt.NDArray[np.float64]
 
 RESAMPLES = 4_000
+CAUTION = 0.9
+"""Bounds are drawn at this share of alpha: on skewed clusters they were found to miss up to a tenth more often than they should
+(`python -m benchmarks.gate_statistics`)."""
 FEW_DIFFERENCES = 30
 """Fewer items that differ at all say little of those that might: bounds are then at least as wide as what nobody saw."""
 _BLOCK = 4_000_000  # numbers drawn at once
@@ -40,12 +43,12 @@ def paired_mean(
     method = "bootstrap of clusters" if clusters else "bootstrap"
     if units < 2:
         return Bounds(mean, -math.inf, math.inf, "none: one item or cluster", len(differences), deviation)
-    error = float(_errors(sums[None, :], sizes[None, :])[0])
-    above = below = student_quantile(1 - alpha, units - 1) * error
+    error, tail = float(_errors(sums[None, :], sizes[None, :])[0]), CAUTION * alpha
+    above = below = student_quantile(1 - tail, units - 1) * error
     if error > 0:
         drawn = _studentised(sums, sizes, mean, np.random.Generator(np.random.PCG64(seed)))
-        above = max(above, -float(np.quantile(drawn, alpha)) * error)
-        below = max(below, float(np.quantile(drawn, 1 - alpha)) * error)
+        above = max(above, -float(np.quantile(drawn, tail)) * error)
+        below = max(below, float(np.quantile(drawn, 1 - tail)) * error)
     if np.count_nonzero(sums) < FEW_DIFFERENCES:
         spread = max(float(np.ptp(np.concatenate([scores, before]))), float(np.abs(differences).max()), 1e-12)
         unseen = spread * (1 - alpha ** (1 / units))

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from git_lepton.workspace import Workspace
 
 
+_PATHS_AT_ONCE = 500  # a command line has room for so many
+
+
 class InputsDiffer(WrongUse):
     """The inputs of an evaluation in the work tree are not those by which its evidence would be named."""
 
@@ -91,10 +94,10 @@ def _folders(workspace: Workspace, root: Path, version: ModelVersion) -> Iterato
 
 def _refuse_other_inputs(workspace: Workspace, tree: Tree, known: KnownEvaluation) -> None:
     """The program runs in the work tree, so its inputs there must be those of the tree. Raises InputsDiffer."""
-    if not known.inputs:
-        return
-    against = (tree.commit,) if tree.commit else ()
-    changed = workspace.git.run_at_top("--literal-pathspecs", "diff", "--name-only", "-z", *against, "--", *known.inputs)
+    inputs, against, changed = list(known.inputs), (tree.commit,) if tree.commit else (), b""
+    for start in range(0, len(inputs), _PATHS_AT_ONCE):
+        some = inputs[start : start + _PATHS_AT_ONCE]
+        changed += workspace.git.run_at_top("--literal-pathspecs", "diff", "--name-only", "-z", *against, "--", *some)
     if changed:
         paths = os.fsdecode(changed).split("\0")[:-1]
         what = f"{paths[0]} and {len(paths) - 1} more inputs" if paths[1:] else paths[0]

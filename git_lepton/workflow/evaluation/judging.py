@@ -125,13 +125,9 @@ def _verdict(
         return _built_in(bench, gate, judged, released)
     known = bench.versions.evaluation(tree, gates.evaluations[gate.evaluation])
     before = _baseline(bench, gates, gate, judged, known, runs_of, base)
-    wanted = [version, *([before] if before and gate.regression else [])]
     trouble: dict[str, LeptonError] = {}
     if evaluator:
-        for one in wanted:
-            for done in bench.run_missing(tree, known, one, evaluator) if not _has(runs_of, one, known, evaluator) else []:
-                if isinstance(done, LeptonError):
-                    trouble[one.digest] = done
+        trouble = _make_evidence(bench, tree, known, version, before if gate.regression else None, runs_of, evaluator)
     if version.digest in trouble:
         return missing(gate, judged.model, trouble[version.digest])
     return judge(
@@ -141,6 +137,37 @@ def _verdict(
         None if before is None else _runs(runs_of, before, known),
         None if released is None or released.digest == version.digest else _runs(runs_of, released, known),
     )
+
+
+def _make_evidence(
+    bench: Bench,
+    tree: Tree,
+    known: KnownEvaluation,
+    version: ModelVersion,
+    before: ModelVersion | None,
+    runs_of: RunsOf,
+    evaluator: Evaluator,
+) -> dict[str, LeptonError]:
+    """Run what has no evidence, and where two versions have none in a common environment, both here. What failed, by digest."""
+    trouble: dict[str, LeptonError] = {}
+
+    def run(one: ModelVersion, how: Evaluator) -> None:
+        for done in bench.run_missing(tree, known, one, how):
+            if isinstance(done, LeptonError):
+                trouble[one.digest] = done
+
+    for one in filter(None, (version, before)):
+        if not _has(runs_of, one, known, evaluator):
+            run(one, evaluator)
+    again = evaluator._replace(force=True)
+    for one in filter(None, (before, version)):
+        if before and not trouble and not _comparable(_runs(runs_of, version, known), _runs(runs_of, before, known)):
+            run(one, again)
+    return trouble
+
+
+def _comparable(runs: Sequence[Run], others: Sequence[Run]) -> bool:
+    return bool({run.record.environment_class for run in runs} & {run.record.environment_class for run in others})
 
 
 def _has(runs_of: RunsOf, version: ModelVersion, known: KnownEvaluation, evaluator: Evaluator) -> bool:

@@ -9,8 +9,9 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import FrameType
 from typing import IO, NamedTuple
 
 from git_lepton.errors import CheckFailed
@@ -61,15 +62,8 @@ def run(
     assert child.stdout is not None
     output = _Tail(child.stdout)
     try:
-        while child.poll() is None:
-            passed = time.monotonic() - began
-            if passed > timeout:
-                raise EvaluationFailed(
-                    f"the evaluation was ended after {timeout:g} s", 'timeout = "30m" in its table of lepton.toml gives it more.'
-                )
-            tick(passed)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                child.wait(min(_TICK_SECONDS, max(timeout - passed, 0.01)))
+        with _told_to_end():
+            _wait(child, began, timeout, tick)
     finally:
         _end_all(child, environment.get(RESULT_VARIABLE, ""))
         output.close()
@@ -77,6 +71,37 @@ def run(
     if child.returncode:
         raise EvaluationFailed(_how_it_failed(child.returncode), _last_words(output.data))
     return Ended(output.data, seconds)
+
+
+def _wait(child: subprocess.Popen[bytes], began: float, timeout: float, tick: Callable[[float], None]) -> None:
+    """Until the child has ended. Raises EvaluationFailed when its time is over."""
+    while child.poll() is None:
+        passed = time.monotonic() - began
+        if passed > timeout:
+            hint = 'timeout = "30m" in its table of lepton.toml gives it more.'
+            raise EvaluationFailed(f"the evaluation was ended after {timeout:g} s", hint)
+        tick(passed)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            child.wait(min(_TICK_SECONDS, max(timeout - passed, 0.01)))
+
+
+@contextlib.contextmanager
+def _told_to_end() -> Iterator[None]:
+    """SIGTERM, or a terminal that closes, ends this process as an interrupt does: by way of what cleans up."""
+
+    def ended(number: int, _: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    chosen = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    before = {number: signal.signal(number, ended) for number in chosen if signal.getsignal(number) is not signal.SIG_IGN}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class _Tail:

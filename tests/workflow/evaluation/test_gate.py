@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.workflow.evaluation.judged_repository import ITEMS, TOML, JudgedRepository, answering
+from tests.workflow.evaluation.judged_repository import ITEMS, MARK, TOML, JudgedRepository, answering
 
 
 def landed(judged: JudgedRepository, right: int = 300) -> None:
@@ -227,3 +227,19 @@ def _python() -> str:
     import sys
 
     return sys.executable
+
+
+def test_evidence_from_another_machine_is_made_again_here(judged: JudgedRepository) -> None:
+    judged.write("mark.py", MARK.replace('"items"', '"environment": {"device": pathlib.Path("device").read_text()}, "items"'))
+    judged.write(".gitignore", "runs.log\ndevice\n")
+    judged.write("device", "cuda")
+    landed(judged)
+    judged.write("device", "cpu")
+    judged.model(answering(380))
+    told = judged.lepton("gate", "--no-run")
+    assert told.code == 4
+    assert judged.lepton("eval").code == 0
+    told = judged.lepton("gate", "--no-run")
+    assert (told.code, "another environment only" in told.out) == (4, True)
+    assert judged.lepton("gate").code == 0
+    assert judged.runs == 3

@@ -71,18 +71,19 @@ def test_nothing_of_it_is_left_though_it_hides_and_holds_the_pipe_open(tmp_path:
     assert all(is_gone(int(process)) for process in (tmp_path / "pids").read_text().split())
 
 
-def test_an_interrupt_ends_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("sent", "raised"), [(signal.SIGINT, KeyboardInterrupt), (signal.SIGTERM, SystemExit)])
+def test_an_interrupt_and_a_request_to_end_end_it(tmp_path: Path, sent: signal.Signals, raised: type[BaseException]) -> None:
     def interrupt() -> None:
         while not (tmp_path / "pids").exists():
             time.sleep(0.01)
         time.sleep(0.1)
-        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+        signal.pthread_kill(threading.main_thread().ident or 0, sent)
 
     thread = threading.Thread(target=interrupt)
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     thread.start()
     try:
-        with pytest.raises(KeyboardInterrupt):
+        with pytest.raises(raised):
             python(tmp_path, "import os, time; open('pids', 'w').write(str(os.getpid())); time.sleep(600)")
     finally:
         signal.signal(signal.SIGINT, before)
