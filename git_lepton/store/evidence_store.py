@@ -39,7 +39,7 @@ class EvidenceStore:
         name = record_name(data)
         folder = self._root / record.model_digest
         path = folder / f"{name}.json"
-        if not path.exists():
+        if not path.exists() or path.read_bytes() != data:  # what is damaged is mended
             make_folder(folder)
             write_durably(path, data)
         return Kept(name, record)

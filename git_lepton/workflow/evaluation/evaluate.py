@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ from git_lepton.workflow.evaluation.opened_files import undeclared, watched
 from git_lepton.workflow.evaluation.process import RESULT_VARIABLE, Ended, run
 from git_lepton.workflow.evaluation.result_values import BadResult, Result
 from git_lepton.workflow.evaluation.results import read_result
-from git_lepton.workflow.evaluation.staging import staged
+from git_lepton.workflow.evaluation.staging import own_folder, staged
 from git_lepton.workflow.evaluation.surroundings import command_line, environment_class, environment_of_user
 
 TYPE_CHECKING = False
@@ -86,10 +85,7 @@ def _folders(workspace: Workspace, root: Path, version: ModelVersion) -> Iterato
         places = {"{model}": str(model)}
         if version.base and version.base_entries is not None:
             places["{base}"] = str(stack.enter_context(staged(git, store, root, version.base, version.base_entries)))
-        into = root / f"result-{os.getpid()}-{os.urandom(6).hex()}"
-        into.mkdir(mode=0o700)
-        stack.callback(shutil.rmtree, into, ignore_errors=True)
-        yield places, into
+        yield places, stack.enter_context(own_folder(root))
 
 
 def _refuse_other_inputs(workspace: Workspace, tree: Tree, known: KnownEvaluation) -> None:

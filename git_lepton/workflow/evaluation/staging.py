@@ -34,7 +34,7 @@ def staged(
     """
     root.mkdir(parents=True, exist_ok=True)
     _sweep(root)
-    with _own_folder(root) as folder:
+    with own_folder(root) as folder:
         top = shared_folder([file.path for file in files])
         for file in files:
             _write(git, store, folder, below(top, file.path), file, entries[file.path])
@@ -42,8 +42,8 @@ def staged(
 
 
 @contextlib.contextmanager
-def _own_folder(root: Path) -> Iterator[Path]:
-    """A new folder, and beside it a locked file that says that somebody uses it."""
+def own_folder(root: Path) -> Iterator[Path]:
+    """A new folder below `root`, and beside it a locked file that says that somebody uses it. Gone when the block ends, or swept later."""
     place = root / f"{os.getpid()}-{os.urandom(6).hex()}"
     with place.with_suffix(_LOCK).open("xb") as lock:
         try_lock(lock.fileno())
