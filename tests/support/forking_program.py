@@ -21,10 +21,10 @@ import alembic.command  # noqa: F401
 import psycopg  # noqa: F401
 import uvicorn  # noqa: F401
 
+import lepton_server.http.app
+import lepton_server.process.bounded_http
+import lepton_server.process.serve  # noqa: F401
 from lepton_server import cli
-from lepton_server.process import (
-    serve,  # noqa: F401
-)
 from tests.support.forked_servers import MOST_BYTES
 
 
