@@ -15,6 +15,7 @@ import pytest
 
 from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
+from tests.support.running_server import RunningServer
 from tests.support.tiny_models import model
 
 ONE, TWO, THREE = model(1), model(1, changed=2), model(3)
@@ -30,7 +31,11 @@ def smudge_limit(request: pytest.FixtureRequest, world: World) -> str:
 
 
 def two_branches(world: World, url: str | None = None) -> Path:
-    place = world.repository(remote=url)
+    return world.like(_two_branches, url)
+
+
+def _two_branches(world: World) -> Path:
+    place = world.repository()
     world.commit(place, NAME, ONE, "one")
     world.git(place, "switch", "-qc", "side")
     world.commit(place, NAME, TWO, "two")
@@ -38,12 +43,22 @@ def two_branches(world: World, url: str | None = None) -> Path:
     return place
 
 
+@pytest.fixture(scope="module")
+def published(tmp_path_factory: pytest.TempPathFactory, server: RunningServer) -> str:
+    """The URL of a repository that has both branches, for tests that do not push to it."""
+    (home := tmp_path_factory.mktemp("publisher") / "home").mkdir()
+    world = World(home.parent, home, server)
+    url = world.url("admin/published")
+    world.git(two_branches(world, url), "push", "-q", "origin", "main", "side")
+    return url
+
+
 def holds(place: Path, data: bytes, name: str = NAME) -> bool:
     return hashlib.sha256((place / name).read_bytes()).digest() == hashlib.sha256(data).digest()
 
 
 @pytest.mark.smoke
-def test_push_and_clone_into_an_empty_home(world: World, url: str) -> None:
+def test_push_clone_into_an_empty_home_and_pull(world: World, url: str) -> None:
     place = two_branches(world, url)
     world.git(place, "push", "-q", "origin", "main", "side")
     world.git(world.folder, "clone", "-q", url, "elsewhere")
@@ -51,20 +66,13 @@ def test_push_and_clone_into_an_empty_home(world: World, url: str) -> None:
     assert holds(clone, ONE)
     world.clean(clone)
     world.is_pointer(clone, f"HEAD:{NAME}", ONE)
-    world.git(clone, "switch", "-q", "side")
-    assert holds(clone, TWO)
-    world.clean(clone)
-
-
-def test_pull_brings_a_new_version(world: World, url: str) -> None:
-    place = two_branches(world, url)
-    world.git(place, "push", "-q", "origin", "main")
-    world.git(world.folder, "clone", "-q", url, "elsewhere")
     world.commit(place, NAME, THREE, "three")
     world.git(place, "push", "-q", "origin", "main")
-    clone = world.folder / "elsewhere"
     world.git(clone, "pull", "-q")
     assert holds(clone, THREE)
+    world.clean(clone)
+    world.git(clone, "switch", "-q", "side")
+    assert holds(clone, TWO)
     world.clean(clone)
 
 
@@ -211,11 +219,13 @@ def test_archive_holds_the_weights(world: World) -> None:
         assert member.read() == ONE
 
 
-def test_archive_in_a_fresh_clone_fetches(world: World, url: str) -> None:
-    place = two_branches(world, url)
-    world.git(place, "push", "-q", "origin", "main")
-    world.git(world.folder, "clone", "-q", "--no-checkout", url, "elsewhere")
-    archive = world.run(["git", "archive", "--format=tar", "HEAD"], world.folder / "elsewhere").stdout
+def test_a_log_in_a_fresh_clone_never_transfers_and_an_archive_fetches(world: World, published: str) -> None:
+    world.git(world.folder, "clone", "-q", "--no-checkout", published, "elsewhere")
+    clone = world.folder / "elsewhere"
+    shown = world.git(clone, "-c", "diff.lepton.textconv=cat", "log", "-p", "origin/side")
+    assert "oid sha256:" in shown
+    assert not list((clone / ".git").glob("lepton/packs/*"))
+    archive = world.run(["git", "archive", "--format=tar", "HEAD"], clone).stdout
     with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
         member = tar.extractfile(NAME)
         assert member is not None
@@ -254,12 +264,10 @@ def test_shallow_and_partial_clones(world: World, url: str, option: str) -> None
     assert holds(place, TWO)
 
 
-def test_submodule(world: World, url: str) -> None:
-    place = two_branches(world, url)
-    world.git(place, "push", "-q", "origin", "main")
+def test_submodule(world: World, url: str, published: str) -> None:
     outer = world.repository("outer", remote=f"{url}-outer")
     world.git(world.folder, "lepton", "install")
-    world.git(outer, "submodule", "--quiet", "add", url, "models")
+    world.git(outer, "submodule", "--quiet", "add", published, "models")
     assert holds(outer / "models", ONE)
     world.git(outer, "commit", "-qm", "submodule")
     world.git(outer, "push", "-q", "origin", "main")
@@ -320,13 +328,3 @@ def test_path_of_system_programs_only(world: World) -> None:
     world.git(place, "switch", "-q", "side", extra=bare)
     assert holds(place, TWO)
     world.clean(place)
-
-
-def test_textconv_and_log_never_transfer(world: World, url: str) -> None:
-    place = two_branches(world, url)
-    world.git(place, "push", "-q", "origin", "main", "side")
-    world.git(world.folder, "clone", "-q", "--no-checkout", url, "elsewhere")
-    clone = world.folder / "elsewhere"
-    shown = world.git(clone, "-c", "diff.lepton.textconv=cat", "log", "-p", "origin/side")
-    assert "oid sha256:" in shown
-    assert not list((clone / ".git").glob("lepton/packs/*"))

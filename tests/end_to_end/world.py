@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from tests.end_to_end.prepared import copied
 from tests.support.running_server import RunningServer
 
 PROGRAMS = Path(sys.executable).parent
+CONFIGURATION = '[init]\n\tdefaultBranch = main\n[advice]\n\tdetachedHead = false\n[protocol "file"]\n\tallow = always\n'
+_times = itertools.count(1_000_000_000, 60)
 
 
 class World:
@@ -26,9 +31,8 @@ class World:
             "PATH": os.pathsep.join([str(PROGRAMS), os.environ["PATH"]]),
             "GIT_CONFIG_NOSYSTEM": "1",
         }
-        self.run(["git", "config", "--global", "init.defaultBranch", "main"])
-        self.run(["git", "config", "--global", "advice.detachedHead", "false"])
-        self.run(["git", "config", "--global", "protocol.file.allow", "always"])
+        with (home / ".gitconfig").open("a") as file:  # two worlds of one home have it twice, which is the same
+            file.write(CONFIGURATION)
         if server:
             self.environment["GIT_LEPTON_TOKEN"] = server.admin_token
             self.environment["GIT_LEPTON_HOST"] = server.url.removeprefix("http://")
@@ -71,19 +75,25 @@ class World:
     def repository(self, name: str = "work", *, remote: str | None = None, track: str = "*.safetensors") -> Path:
         """A new repository whose first commit tracks `track`; `remote` becomes its origin."""
         place = self.folder / name
-        place.mkdir()
-        self.git(place, "init", "-q")
-        self.git(place, "lepton", "track", track)
-        self.git(place, "add", ".gitattributes")
-        self.git(place, "commit", "-qm", "track weights")
+        copied(track, partial(_make_repository, track), place)
+        if remote:
+            self.git(place, "remote", "add", "origin", remote)
+        return place
+
+    def like(self, make: Callable[[World], Path], remote: str | None = None) -> Path:
+        """A copy of the repository `work` that `make` makes in a world without a server; `remote` becomes its origin."""
+        place = self.folder / "work"
+        copied(make, lambda made: make(_world_at(made.parent)), place)
         if remote:
             self.git(place, "remote", "add", "origin", remote)
         return place
 
     def commit(self, place: Path, name: str, data: bytes, message: str = "model") -> str:
-        """Write, add and commit one file; gives the commit."""
+        """Write, add and commit one file; gives the commit. It looks old: of one that changed in the second in which it was added git
+        asks the filter anew with each command."""
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).write_bytes(data)
+        os.utime(place / name, (next(_times),) * 2)
         self.git(place, "add", name)
         self.git(place, "commit", "-qm", message)
         return self.git(place, "rev-parse", "HEAD").strip()
@@ -96,3 +106,17 @@ class World:
         """What git stores there is the pointer of these bytes."""
         expected = f"version git-lepton/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
         assert self.git(place, "show", revision_and_path) == expected
+
+
+def _world_at(folder: Path) -> World:
+    (folder / "home").mkdir()
+    return World(folder, folder / "home")
+
+
+def _make_repository(track: str, place: Path) -> None:
+    world = _world_at(place.parent)
+    place.mkdir()
+    world.git(place, "init", "-q")
+    world.git(place, "lepton", "track", track)
+    world.git(place, "add", ".gitattributes")
+    world.git(place, "commit", "-qm", "track weights")
