@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
+from tests.end_to_end.in_process import run_here
 from tests.end_to_end.prepared import copied
 from tests.support.running_server import RunningServer
 
@@ -50,17 +51,22 @@ class World:
         stdin: bytes | None = None,
         fails: bool = False,
     ) -> subprocess.CompletedProcess[bytes]:
-        """Run it; a command that fails (or, with `fails`, one that does not) is an AssertionError with its words."""
-        done = subprocess.run(
-            command,
-            cwd=folder or self.folder,
-            env=self.environment | dict(extra or {}),
-            input=stdin,
-            stdin=subprocess.DEVNULL if stdin is None else None,
-            capture_output=True,
-            timeout=240,
-            check=False,
-        )
+        """Run it; a command that fails (or, with `fails`, one that does not) is an AssertionError with its words. A command of ours
+        runs in this process, and not at the same time as another: what git itself starts are processes of their own in any case."""
+        environment = self.environment | dict(extra or {})
+        if arguments := _ours(command):
+            done = run_here(arguments, folder or self.folder, environment)
+        else:
+            done = subprocess.run(
+                command,
+                cwd=folder or self.folder,
+                env=environment,
+                input=stdin,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                timeout=240,
+                check=False,
+            )
         said = [stream.decode(errors="replace") for stream in (done.stdout, done.stderr)]
         words = "\n".join([f"{' '.join(command)} -> {done.returncode}", *said])
         assert (done.returncode != 0) == fails, words
@@ -106,6 +112,13 @@ class World:
         """What git stores there is the pointer of these bytes."""
         expected = f"version git-lepton/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
         assert self.git(place, "show", revision_and_path) == expected
+
+
+def _ours(command: Sequence[str]) -> list[str]:
+    """What `git lepton` is asked to do, if that is the command."""
+    if command[0] == "git-lepton":
+        return [*command[1:]]
+    return [*command[2:]] if command[:2] == ["git", "lepton"] else []
 
 
 def _world_at(folder: Path) -> World:
