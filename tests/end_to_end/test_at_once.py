@@ -37,18 +37,18 @@ def at_once(*calls: Callable[[], object]) -> list[BaseException]:
 def test_two_clients_push_overlapping_models(world: World, url: str) -> None:
     first = world.repository(remote=url)
     world.git(first, "push", "-q", "origin", "main")
-    contents = {name: model(5, rows=2000, changed=index) for index, name in enumerate(["ada", "bob", "cyd"], 1)}
+    contents = {name: model(5, rows=1000, changed=index) for index, name in enumerate(["ada", "bob", "cyd"], 1)}
     places = {}
     for name, data in contents.items():
-        world.git(world.folder, "clone", "-q", url, name)
-        places[name] = world.folder / name
+        places[name] = world.repository(name, remote=url)
         world.git(places[name], "switch", "-qc", name)
         world.commit(places[name], NAME, data)
     raised = at_once(*(lambda n=name: world.git(places[n], "push", "-q", "origin", n) for name in contents))
     assert raised == []
+    world.git(world.folder, "clone", "-q", "--no-checkout", url, "again")
     for name, data in contents.items():
-        world.git(world.folder, "clone", "-q", "-b", name, url, f"{name}-again")
-        assert (world.folder / f"{name}-again" / NAME).read_bytes() == data
+        world.git(world.folder / "again", "switch", "-q", name)
+        assert (world.folder / "again" / NAME).read_bytes() == data
 
 
 @pytest.mark.thorough
@@ -57,16 +57,17 @@ def test_two_first_pushes_to_one_new_repository(world: World, url: str) -> None:
     for name in ("ada", "bob"):
         place = world.repository(name, remote=url)
         world.git(place, "switch", "-qc", name)
-        world.commit(place, NAME, model(7, rows=1000, changed=len(places) + 1))
+        world.commit(place, NAME, model(7, rows=500, changed=len(places) + 1))
         places.append(place)
     raised = at_once(*(lambda p=place: world.git(p, "push", "-q", "origin", p.name) for place in places))
     assert raised == []
     heads = world.git(places[0], "ls-remote", "origin")
     assert "refs/heads/ada" in heads
     assert "refs/heads/bob" in heads
+    world.git(world.folder, "clone", "-q", "--no-checkout", url, "again")
     for index, name in enumerate(("ada", "bob"), 1):
-        world.git(world.folder, "clone", "-q", "-b", name, url, f"{name}-again")
-        assert (world.folder / f"{name}-again" / NAME).read_bytes() == model(7, rows=1000, changed=index)
+        world.git(world.folder / "again", "switch", "-q", name)
+        assert (world.folder / "again" / NAME).read_bytes() == model(7, rows=500, changed=index)
 
 
 @pytest.mark.thorough
@@ -77,7 +78,7 @@ def test_ten_adds_at_once_in_worktrees(world: World) -> None:
     for index in range(10):
         tree = world.folder / f"tree{index}"
         world.git(place, "worktree", "add", "-q", str(tree), "-b", f"branch{index}")
-        (tree / NAME).write_bytes(model(9, rows=500, changed=index % 4 + 1))
+        (tree / NAME).write_bytes(model(9, rows=200, changed=index % 4 + 1))
         trees.append(tree)
     running = [
         subprocess.Popen(["git", "add", NAME], cwd=tree, env=world.environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -90,5 +91,5 @@ def test_ten_adds_at_once_in_worktrees(world: World) -> None:
         world.git(tree, "commit", "-qm", "model")
         (tree / NAME).unlink()
         world.git(tree, "checkout", "--", NAME)
-        assert (tree / NAME).read_bytes() == model(9, rows=500, changed=index % 4 + 1)
+        assert (tree / NAME).read_bytes() == model(9, rows=200, changed=index % 4 + 1)
     world.git(place, "lepton", "fsck")

@@ -29,21 +29,13 @@ def with_token(world: World, url: str) -> list[str]:
     return ["push", f"http://x:{world.environment['GIT_LEPTON_TOKEN']}@{authority}", "main"]
 
 
-@pytest.mark.parametrize("option", [[], ["--no-verify"]])
-def test_pointers_without_weights_by_plain_http(world: World, url: str, option: list[str]) -> None:
-    place = world.repository(remote=url)
-    world.git(place, "push", "-q", "origin", "main")
-    before = world.git(place, "ls-remote", "origin", "main")
+def _with_weights(world: World) -> Path:
+    place = world.repository()
     world.commit(place, NAME, ONE)
-    if not option:
-        (place / ".git/hooks/pre-push").unlink(missing_ok=True)
-    words = world.git(place, *with_token(world, plain(url)), *option, fails=True)
-    assert NAME in words
-    assert "hint" in words or "git lepton push" in words
-    assert world.git(place, "ls-remote", "origin", "main") == before
+    return place
 
 
-def test_raw_weights_at_a_tracked_path(world: World, url: str) -> None:
+def test_neither_pointers_without_weights_nor_raw_weights_land(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.git(place, "push", "-q", "origin", "main")
     before = world.git(place, "ls-remote", "origin", "main")
@@ -57,22 +49,23 @@ def test_raw_weights_at_a_tracked_path(world: World, url: str) -> None:
     assert "renormalize" in words
     assert world.git(place, "ls-remote", "origin", "main") == before
 
+    world.git(place, "reset", "-q", "--hard", "HEAD~1")
+    world.commit(place, NAME, ONE)
+    for option in (["--no-verify"], []):
+        if not option:
+            (place / ".git/hooks/pre-push").unlink()
+        words = world.git(place, *with_token(world, plain(url)), *option, fails=True)
+        assert NAME in words
+        assert "hint" in words or "git lepton push" in words
+        assert world.git(place, "ls-remote", "origin", "main") == before
+
 
 def test_a_push_whose_weights_are_gone_names_them(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, ONE)
+    place = world.like(_with_weights, url)
     shutil.rmtree(place / ".git/lepton")
     done = world.run(["git", "push", "origin", "main"], place, fails=True)
     assert NAME in done.stderr.decode()
     assert "not found" in world.git(place, "ls-remote", "origin", fails=True)
-
-
-def test_no_verify_through_the_helper_still_uploads(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, ONE)
-    world.git(place, "push", "-q", "--no-verify", "origin", "main")
-    world.git(world.folder, "clone", "-q", url, "elsewhere")
-    assert (world.folder / "elsewhere" / NAME).read_bytes() == ONE
 
 
 class Listener(http.server.BaseHTTPRequestHandler):
@@ -150,8 +143,7 @@ def test_a_pull_request_cannot_send_weights_to_another_repository_of_the_same_ho
 
 
 def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, ONE)
+    place = world.like(_with_weights, url)
     done = world.run(["git", "lepton", "push"], place, fails=True, extra={"GIT_LEPTON_TOKEN": "lepton_wrong"})
     assert done.returncode == 6, done.stderr.decode()
     assert "login" in done.stderr.decode()
@@ -159,8 +151,7 @@ def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> Non
 
 @pytest.mark.thorough
 def test_a_token_out_of_a_file_with_a_line_end_is_that_token(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, ONE)
+    place = world.like(_with_weights, url)
     extra = {name: f"{world.environment[name]}\r\n" for name in ("GIT_LEPTON_TOKEN", "GIT_LEPTON_HOST")}
     for number, command in enumerate(
         (
@@ -176,10 +167,11 @@ def test_a_token_out_of_a_file_with_a_line_end_is_that_token(world: World, url: 
     assert (world.folder / "clone" / NAME).read_bytes() == (world.folder / "files" / NAME).read_bytes() == ONE
 
 
-def test_a_server_that_is_gone_leaves_pointers_and_says_so(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, ONE)
-    world.git(place, "push", "-q", "origin", "main")
+def test_no_verify_uploads_all_the_same_and_a_server_that_is_gone_leaves_pointers_and_says_so(world: World, url: str) -> None:
+    place = world.like(_with_weights, url)
+    world.git(place, "push", "-q", "--no-verify", "origin", "main")
+    world.git(world.folder, "clone", "-q", url, "there")
+    assert (world.folder / "there" / NAME).read_bytes() == ONE
     bare = world.folder / "mirror.git"
     world.git(world.folder, "clone", "-q", "--bare", url, str(bare))
     gone = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "lepton.url", "GIT_CONFIG_VALUE_0": "http://127.0.0.1:9/admin/none"}

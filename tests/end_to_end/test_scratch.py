@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from tests.end_to_end.conftest import HERE
-from tests.end_to_end.world import World
+from tests.end_to_end.world import World, write
 from tests.support.tiny_models import model
 
 pytestmark = HERE
 
 NAME = "checkpoint.safetensors"
-LIMIT = 1 << 20
+LIMIT = 1 << 18
 
 
 def stored(place: Path) -> int:
@@ -31,19 +31,19 @@ def an_hour_passes(place: Path) -> None:
 def test_versions_that_nothing_names_are_capped(world: World) -> None:
     place = world.repository()
     world.git(place, "config", "lepton.scratchLimit", str(LIMIT))
-    committed, stashed, staged = model(1, rows=1000), model(2, rows=1000), model(3, rows=1000)
+    committed, stashed, staged = model(1, rows=200), model(2, rows=200), model(3, rows=200)
     world.commit(place, NAME, committed)
-    (place / NAME).write_bytes(stashed)
+    write(place / NAME, stashed)
     world.git(place, "stash")
-    (place / NAME).write_bytes(staged)
+    write(place / NAME, staged)
     world.git(place, "add", NAME)
     before = stored(place)
-    for seed in range(10, 18):
-        (place / NAME).write_bytes(model(seed, rows=1000))
+    for seed in range(10, 16):
+        (place / NAME).write_bytes(model(seed, rows=200))
         world.git(place, "status")
         an_hour_passes(place)
     kept = stored(place) - before
-    print(f"8 versions of {len(committed)} bytes; {kept} bytes are kept beyond what is referenced")
+    print(f"6 versions of {len(committed)} bytes; {kept} bytes are kept beyond what is referenced")
     assert kept < 3 * len(committed)
     world.git(place, "checkout", "--", NAME)
     assert (place / NAME).read_bytes() == staged

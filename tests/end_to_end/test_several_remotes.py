@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 
 from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
@@ -30,7 +31,9 @@ def test_a_forks_branch_is_checked_out_and_merged(world: World, url: str) -> Non
     assert (clone / NAME).read_bytes() == two
 
 
-def test_a_mirror_of_a_clone_brings_what_it_needs_from_where_it_was_cloned(world: World, url: str) -> None:
+def test_a_mirror_brings_what_it_needs_from_where_it_was_cloned_or_says_once_that_no_remote_has_it(
+    world: World, url: str
+) -> None:
     versions = [os.urandom(50_000) for _ in range(3)]
     place = world.repository(remote=url)
     for data in versions:
@@ -38,24 +41,19 @@ def test_a_mirror_of_a_clone_brings_what_it_needs_from_where_it_was_cloned(world
     world.git(place, "tag", "one")
     world.git(place, "push", "-q", "origin", "main", "one")
     world.git(world.folder, "clone", "-q", "--mirror", url, "mirror.git")
-    world.git(world.folder / "mirror.git", "push", "-q", "--mirror", f"{url}-moved")
+    mirror = world.folder / "mirror.git"
+    shutil.copytree(mirror, world.folder / "alone.git")
+    world.git(mirror, "push", "-q", "--mirror", f"{url}-moved")
     world.git(world.folder, "clone", "-q", f"{url}-moved", "moved")
     world.git(world.folder / "moved", "checkout", "-q", "HEAD~2")
     assert (world.folder / "moved" / NAME).read_bytes() == versions[0]
 
-
-def test_what_no_remote_has_is_said_once_with_the_way_out(world: World, url: str) -> None:
-    place = world.repository(remote=url)
-    world.commit(place, NAME, os.urandom(50_000))
-    world.git(place, "tag", "one")
-    world.git(place, "push", "-q", "origin", "main", "one")
-    world.git(world.folder, "clone", "-q", "--mirror", url, "mirror.git")
-    mirror = world.folder / "mirror.git"
-    world.git(mirror, "remote", "remove", "origin")
-    said = world.git(mirror, "push", "--mirror", f"{url}-moved", fails=True)
+    alone = world.folder / "alone.git"
+    world.git(alone, "remote", "remove", "origin")
+    said = world.git(alone, "push", "--mirror", f"{url}-again", fails=True)
     assert said.count("neither on this machine nor in the store") == 1
     assert "git lepton fetch --all" in said
     assert said.count("its weights were not sent") == 2
-    world.git(mirror, "remote", "add", "old", url)
-    world.git(mirror, "lepton", "fetch", "--all", "old")
-    world.git(mirror, "push", "-q", "--mirror", f"{url}-moved")
+    world.git(alone, "remote", "add", "old", url)
+    world.git(alone, "lepton", "fetch", "--all", "old")
+    world.git(alone, "push", "-q", "--mirror", f"{url}-again")

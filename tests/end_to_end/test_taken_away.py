@@ -20,11 +20,7 @@ def two_versions(world: World, url: str) -> tuple[Path, str, dict[str, bytes]]:
     source = random.Random(url)
     work = world.repository("work", remote=url)
     first = {SMALL: source.randbytes(3000), LARGE: source.randbytes(50_000)}
-    for name, data in first.items():
-        (work / name).write_bytes(data)
-    world.git(work, "add", ".")
-    world.git(work, "commit", "-qm", "first")
-    before = world.git(work, "rev-parse", "HEAD").strip()
+    before = world.commit_files(work, first, "first")
     world.commit(work, SMALL, source.randbytes(3000), "second")
     world.commit(work, LARGE, source.randbytes(50_000), "second")
     world.git(work, "push", "-q", "origin", "main")

@@ -25,8 +25,7 @@ class Team:
         self.repository = f"admin/{name}"
         self.mine = world.repository("mine", remote=world.url(self.repository))
         self.models = {name: os.urandom(400_000) for name in ("a.safetensors", "nested/b.safetensors")}
-        for path, data in self.models.items():
-            world.commit(self.mine, path, data)
+        world.commit_files(self.mine, self.models)
         world.git(self.mine, "push", "-q", "origin", "main")
         server.grant("bob", "writer", self.repository)
         self.bob = {"GIT_LEPTON_TOKEN": bob}
@@ -41,13 +40,10 @@ class Team:
 
 
 @pytest.fixture(scope="module")
-def bob(server: RunningServer) -> str:
-    return server.make_user("bob")
-
-
-@pytest.fixture
-def team(world: World, server: RunningServer, bob: str, request: pytest.FixtureRequest) -> Team:
-    return Team(world, server, bob, "".join(letter if letter.isalnum() else "-" for letter in request.node.name)[:60].strip("-"))
+def team(server: RunningServer, tmp_path_factory: pytest.TempPathFactory) -> Team:
+    """One for both tests: what is locked and what is shared are not in each other's way."""
+    (home := tmp_path_factory.mktemp("team") / "home").mkdir()
+    return Team(World(home.parent, home, server), server, server.make_user("bob"), "models")
 
 
 def exit_code(team: Team, *arguments: str, extra: dict[str, str] | None = None) -> int:

@@ -95,12 +95,14 @@ class World:
         return place
 
     def commit(self, place: Path, name: str, data: bytes, message: str = "model") -> str:
-        """Write, add and commit one file; gives the commit. It looks old: of one that changed in the second in which it was added git
-        asks the filter anew with each command."""
-        (place / name).parent.mkdir(parents=True, exist_ok=True)
-        (place / name).write_bytes(data)
-        os.utime(place / name, (next(_times),) * 2)
-        self.git(place, "add", name)
+        """Write, add and commit one file; gives the commit."""
+        return self.commit_files(place, {name: data}, message)
+
+    def commit_files(self, place: Path, files: Mapping[str, bytes], message: str = "model") -> str:
+        """The same for several files."""
+        for name, data in files.items():
+            write(place / name, data)
+        self.git(place, "add", *files)
         self.git(place, "commit", "-qm", message)
         return self.git(place, "rev-parse", "HEAD").strip()
 
@@ -112,6 +114,13 @@ class World:
         """What git stores there is the pointer of these bytes."""
         expected = f"version git-lepton/v1\noid sha256:{hashlib.sha256(data).hexdigest()}\nsize {len(data)}\n"
         assert self.git(place, "show", revision_and_path) == expected
+
+
+def write(file: Path, data: bytes) -> None:
+    """A file that looks old: about one that changed in the second in which it was added, git asks the filter with each command."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(data)
+    os.utime(file, (next(_times),) * 2)
 
 
 def _ours(command: Sequence[str]) -> list[str]:
