@@ -1,4 +1,5 @@
-"""Faults that would cost somebody their weights: rotten disks, full disks, killed filters, files that change while they are added."""
+"""Faults on a person's own machine that would cost them their weights: rotten disks, full disks, killed filters, files that change while
+they are added."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.support.tiny_models import model
 
-pytestmark = pytest.mark.thorough
+pytestmark = [HERE, pytest.mark.thorough]
 
 NAME = "model.safetensors"
 DATA = model(1, rows=512)
@@ -76,7 +77,6 @@ def test_line_ends_of_pointers_may_be_converted(world: World, url: str, option: 
         world.clean(world.folder / folder)
 
 
-@HERE
 def test_an_edit_that_only_a_conflict_holds_is_not_pruned(world: World) -> None:
     place = world.repository()
     world.commit(place, NAME, model(1))
@@ -93,7 +93,6 @@ def test_an_edit_that_only_a_conflict_holds_is_not_pruned(world: World) -> None:
     assert (place / NAME).read_bytes() == edit
 
 
-@HERE
 @pytest.mark.parametrize("limit", ["1k", "100m"])
 def test_untracked_weights_come_back_out_of_a_stash(world: World, limit: str) -> None:
     """Nothing names them any more when the stash is gone."""
@@ -110,7 +109,6 @@ def test_untracked_weights_come_back_out_of_a_stash(world: World, limit: str) ->
     assert (place / "new" / NAME).read_bytes() == model(3)
 
 
-@HERE
 @pytest.mark.parametrize("how", ["append", "rewrite", "replace"])
 def test_a_file_that_changes_while_it_is_added(world: World, how: str) -> None:
     """Whatever git read is stored whole, and git sees that the file is another now."""
@@ -150,7 +148,6 @@ def test_a_file_that_changes_while_it_is_added(world: World, how: str) -> None:
     assert hashlib.sha256(file.read_bytes()).hexdigest() in world.git(place, "show", f"HEAD:{NAME}")
 
 
-@HERE
 @pytest.mark.skipif(os.name == "nt" or not Path("/proc").is_dir(), reason="looks for the filter in /proc")
 @pytest.mark.parametrize("delay", [0.1, 0.2, 0.4])
 def test_a_filter_that_is_killed_alone(world: World, delay: float) -> None:
@@ -184,7 +181,6 @@ def _filters(group: int) -> list[int]:
     return found
 
 
-@HERE
 @pytest.mark.skipif(os.name == "nt", reason="limits of a process are POSIX")
 def test_a_full_disk_while_adding_loses_nothing(world: World) -> None:
     """EFBIG stands for ENOSPC: no file may grow over 300 kB."""

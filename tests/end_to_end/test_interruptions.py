@@ -11,12 +11,15 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests.end_to_end.conftest import HERE
+from tests.end_to_end.prepared import copied
 from tests.end_to_end.test_large import LARGE, dense_model
-from tests.end_to_end.world import World
+from tests.end_to_end.world import World, world_at
 from tests.support.backends import Backends
 from tests.support.faulty_proxy import FaultyProxy
 from tests.support.running_server import RunningServer
@@ -56,11 +59,33 @@ def proxy(server: RunningServer) -> Iterator[FaultyProxy]:
 @pytest.fixture
 def place(world: World, proxy: FaultyProxy, large_file: Path, url: str) -> Path:
     """A repository with the large file in its work tree, not added; origin goes through the proxy."""
-    world.environment["GIT_LEPTON_HOST"] = proxy.url.removeprefix("http://")
-    world.git(world.folder, "config", "--global", "lepton.concurrency", str(STREAMS))
+    _goes_through(world, proxy)
     place = world.repository(remote=through(proxy, url))
     shutil.copyfile(large_file, place / NAME)
     return place
+
+
+@pytest.fixture
+def committed(world: World, proxy: FaultyProxy, large_file: Path, url: str) -> Path:
+    """The same with the file committed: a copy of one that was made once."""
+    _goes_through(world, proxy)
+    place = world.folder / "work"
+    copied(large_file, partial(_commit, large_file), place)
+    world.git(place, "remote", "add", "origin", through(proxy, url))
+    return place
+
+
+def _goes_through(world: World, proxy: FaultyProxy) -> None:
+    world.environment["GIT_LEPTON_HOST"] = proxy.url.removeprefix("http://")
+    world.git(world.folder, "config", "--global", "lepton.concurrency", str(STREAMS))
+
+
+def _commit(file: Path, place: Path) -> None:
+    world = world_at(place.parent)
+    world.repository()
+    shutil.copyfile(file, place / NAME)
+    world.git(place, "add", NAME)
+    world.git(place, "commit", "-qm", "model")
 
 
 def through(proxy: FaultyProxy, url: str) -> str:
@@ -95,6 +120,7 @@ def unlock(folder: Path) -> None:
     (folder / ".git/index.lock").unlink(missing_ok=True)
 
 
+@HERE
 def test_add(world: World, place: Path) -> None:
     packs = place / ".git/lepton/packs"
 
@@ -109,21 +135,17 @@ def test_add(world: World, place: Path) -> None:
     world.git(place, "push", "-q", "origin", "main")
 
 
-def test_push_by_a_killed_client(world: World, place: Path, proxy: FaultyProxy) -> None:
-    world.git(place, "add", NAME)
-    world.git(place, "commit", "-qm", "model")
-    kill_when(start(world, place, "git", "push", "origin", "main"), lambda: proxy.sent > SIZE // 3)
-    assert world.git(place, "ls-remote", "origin", "main") == ""
-    world.git(place, "push", "-q", "origin", "main")
-    stored = sum(pack.stat().st_size for pack in (place / ".git/lepton/packs").iterdir())
+def test_push_by_a_killed_client(world: World, committed: Path, proxy: FaultyProxy) -> None:
+    kill_when(start(world, committed, "git", "push", "origin", "main"), lambda: proxy.sent > SIZE // 3)
+    assert world.git(committed, "ls-remote", "origin", "main") == ""
+    world.git(committed, "push", "-q", "origin", "main")
+    stored = sum(pack.stat().st_size for pack in (committed / ".git/lepton/packs").iterdir())
     print(f"stored {stored / 1e6:.1f} MB, sent {proxy.sent / 1e6:.1f} MB")
     assert proxy.sent <= stored * 1.01 + TWICE
 
 
-def test_push_to_a_killed_server(world: World, place: Path, proxy: FaultyProxy, server: RunningServer) -> None:
-    world.git(place, "add", NAME)
-    world.git(place, "commit", "-qm", "model")
-    pushing = start(world, place, "git", "push", "origin", "main")
+def test_push_to_a_killed_server(world: World, committed: Path, proxy: FaultyProxy, server: RunningServer) -> None:
+    pushing = start(world, committed, "git", "push", "origin", "main")
     deadline = time.monotonic() + 120
     while proxy.sent < SIZE // 3:
         assert pushing.poll() is None
@@ -134,47 +156,44 @@ def test_push_to_a_killed_server(world: World, place: Path, proxy: FaultyProxy, 
     server.restart()
     code = pushing.wait(600)
     if code:
-        world.git(place, "push", "-q", "origin", "main")
-    stored = sum(pack.stat().st_size for pack in (place / ".git/lepton/packs").iterdir())
+        world.git(committed, "push", "-q", "origin", "main")
+    stored = sum(pack.stat().st_size for pack in (committed / ".git/lepton/packs").iterdir())
     print(f"exit code {code}; stored {stored / 1e6:.1f} MB, sent {proxy.sent / 1e6:.1f} MB")
     assert proxy.sent <= stored * 1.01 + TWICE
-    assert world.git(place, "ls-remote", "origin", "main") != ""
+    assert world.git(committed, "ls-remote", "origin", "main") != ""
 
 
-def test_clone(world: World, place: Path, proxy: FaultyProxy) -> None:
-    world.git(place, "add", NAME)
-    world.git(place, "commit", "-qm", "model")
-    world.git(place, "push", "-q", "origin", "main")
+def test_clone(world: World, committed: Path, proxy: FaultyProxy) -> None:
+    world.git(committed, "push", "-q", "origin", "main")
     proxy.reset_counts()
-    source = world.git(place, "remote", "get-url", "origin").strip()
+    source = world.git(committed, "remote", "get-url", "origin").strip()
     clone = world.folder / "elsewhere"
     kill_when(start(world, world.folder, "git", "clone", source, "elsewhere"), lambda: proxy.received > SIZE // 4)
     unlock(clone)
     world.git(clone, "reset", "-q", "--hard")
     world.git(clone, "lepton", "pull")
-    stored = sum(pack.stat().st_size for pack in (place / ".git/lepton/packs").iterdir())
+    stored = sum(pack.stat().st_size for pack in (committed / ".git/lepton/packs").iterdir())
     print(f"stored {stored / 1e6:.1f} MB, received {proxy.received / 1e6:.1f} MB")
     assert proxy.received <= stored * 1.01 + TWICE
-    assert same(clone / NAME, place / NAME)
+    assert same(clone / NAME, committed / NAME)
     world.clean(clone)
     shutil.rmtree(clone)
     world.git(world.folder, "clone", "-q", source, "elsewhere")
-    assert same(clone / NAME, place / NAME)
+    assert same(clone / NAME, committed / NAME)
 
 
-def test_download_without_git(world: World, place: Path, proxy: FaultyProxy) -> None:
-    world.git(place, "add", NAME)
-    world.git(place, "commit", "-qm", "model")
-    world.git(place, "push", "-q", "origin", "main")
+@HERE
+def test_download_without_git(world: World, committed: Path, proxy: FaultyProxy) -> None:
+    world.git(committed, "push", "-q", "origin", "main")
     proxy.reset_counts()
-    source = world.git(place, "remote", "get-url", "origin").strip()
+    source = world.git(committed, "remote", "get-url", "origin").strip()
     command = ["git-lepton", "download", source, "--to", "served"]
     kill_when(start(world, world.folder, *command), lambda: proxy.received > SIZE // 4)
     assert not (world.folder / "served" / NAME).exists()
     world.run(command)
-    stored = sum(pack.stat().st_size for pack in (place / ".git/lepton/packs").iterdir())
+    stored = sum(pack.stat().st_size for pack in (committed / ".git/lepton/packs").iterdir())
     assert proxy.received <= stored * 1.01 + TWICE
-    assert same(world.folder / "served" / NAME, place / NAME)
+    assert same(world.folder / "served" / NAME, committed / NAME)
     again = proxy.received
     world.run(command)
     assert proxy.received - again < 1_000_000

@@ -1,6 +1,7 @@
 """What works in plain git works with weights: each case with real git, real filter, real server.
 
-Cases run with files under the smudge limit (answered through git's pipe) and above it (written past it).
+Cases run with files under the smudge limit (answered through git's pipe) and above it (written past it); where a server has a part in
+what is tried, and not only in that files come from it, on each kind of server.
 """
 
 from __future__ import annotations
@@ -166,6 +167,7 @@ def test_a_merge_conflict_leaves_a_whole_file(world: World) -> None:
 
 
 @pytest.mark.thorough
+@HERE
 @pytest.mark.parametrize("here", [True, False], ids=["here", "to be fetched"])
 def test_a_conflict_can_be_made_again(world: World, url: str, here: bool) -> None:
     """git crashed where the filter answered these smudges later."""
@@ -219,6 +221,7 @@ def test_archive_holds_the_weights(world: World) -> None:
         assert member.read() == ONE
 
 
+@HERE
 def test_a_log_in_a_fresh_clone_never_transfers_and_an_archive_fetches(world: World, published: str) -> None:
     world.git(world.folder, "clone", "-q", "--no-checkout", published, "elsewhere")
     clone = world.folder / "elsewhere"
@@ -232,6 +235,7 @@ def test_a_log_in_a_fresh_clone_never_transfers_and_an_archive_fetches(world: Wo
         assert member.read() == ONE
 
 
+@HERE
 def test_sparse_checkout_brings_only_its_part(world: World, url: str) -> None:
     place = world.repository(remote=url)
     world.commit(place, f"a/{NAME}", ONE)
@@ -264,6 +268,7 @@ def test_shallow_and_partial_clones(world: World, url: str, option: str) -> None
     assert holds(place, TWO)
 
 
+@HERE
 def test_submodule(world: World, url: str, published: str) -> None:
     outer = world.repository("outer", remote=f"{url}-outer")
     world.git(world.folder, "lepton", "install")

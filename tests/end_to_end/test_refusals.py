@@ -60,6 +60,7 @@ def test_neither_pointers_without_weights_nor_raw_weights_land(world: World, url
         assert world.git(place, "ls-remote", "origin", "main") == before
 
 
+@HERE
 def test_a_push_whose_weights_are_gone_names_them(world: World, url: str) -> None:
     place = world.like(_with_weights, url)
     shutil.rmtree(place / ".git/lepton")
@@ -98,6 +99,7 @@ def foreign() -> Iterator[tuple[str, list[str]]]:
     server.server_close()
 
 
+@HERE
 def test_a_foreign_store_in_the_tree_gets_nothing(world: World, foreign: tuple[str, list[str]]) -> None:
     address, seen = foreign
     bare = world.folder / "remote.git"
@@ -121,6 +123,7 @@ def test_a_foreign_store_in_the_tree_gets_nothing(world: World, foreign: tuple[s
 
 
 @pytest.mark.thorough
+@HERE
 def test_a_pull_request_cannot_send_weights_to_another_repository_of_the_same_host(world: World, url: str) -> None:
     """The host is the git remote's own; the repository that the tree names is not."""
     host, _, path = url.removeprefix("lepton::http://").partition("/")
@@ -142,6 +145,7 @@ def test_a_pull_request_cannot_send_weights_to_another_repository_of_the_same_ho
     assert done.returncode == 2, done.stderr.decode()
 
 
+@HERE
 def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> None:
     place = world.like(_with_weights, url)
     done = world.run(["git", "lepton", "push"], place, fails=True, extra={"GIT_LEPTON_TOKEN": "lepton_wrong"})
@@ -150,6 +154,7 @@ def test_a_wrong_token_is_one_sentence_and_exit_6(world: World, url: str) -> Non
 
 
 @pytest.mark.thorough
+@HERE
 def test_a_token_out_of_a_file_with_a_line_end_is_that_token(world: World, url: str) -> None:
     place = world.like(_with_weights, url)
     extra = {name: f"{world.environment[name]}\r\n" for name in ("GIT_LEPTON_TOKEN", "GIT_LEPTON_HOST")}
@@ -167,6 +172,7 @@ def test_a_token_out_of_a_file_with_a_line_end_is_that_token(world: World, url: 
     assert (world.folder / "clone" / NAME).read_bytes() == (world.folder / "files" / NAME).read_bytes() == ONE
 
 
+@HERE
 def test_no_verify_uploads_all_the_same_and_a_server_that_is_gone_leaves_pointers_and_says_so(world: World, url: str) -> None:
     place = world.like(_with_weights, url)
     world.git(place, "push", "-q", "--no-verify", "origin", "main")

@@ -43,7 +43,7 @@ class Caretaker:
         self.runs = 0
 
     def work(self) -> None:
-        while not self._over.wait(0.05):
+        while not self._over.wait(0.2):
             self.total += maintenance.repack(self._settings, None, GRACE_SECONDS)
             self.runs += 1
 

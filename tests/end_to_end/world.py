@@ -89,7 +89,7 @@ class World:
     def like(self, make: Callable[[World], Path], remote: str | None = None) -> Path:
         """A copy of the repository `work` that `make` makes in a world without a server; `remote` becomes its origin."""
         place = self.folder / "work"
-        copied(make, lambda made: make(_world_at(made.parent)), place)
+        copied(make, lambda made: make(world_at(made.parent)), place)
         if remote:
             self.git(place, "remote", "add", "origin", remote)
         return place
@@ -130,13 +130,13 @@ def _ours(command: Sequence[str]) -> list[str]:
     return [*command[2:]] if command[:2] == ["git", "lepton"] else []
 
 
-def _world_at(folder: Path) -> World:
+def world_at(folder: Path) -> World:
     (folder / "home").mkdir()
     return World(folder, folder / "home")
 
 
 def _make_repository(track: str, place: Path) -> None:
-    world = _world_at(place.parent)
+    world = world_at(place.parent)
     place.mkdir()
     world.git(place, "init", "-q")
     world.git(place, "lepton", "track", track)
