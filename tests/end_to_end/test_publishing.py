@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
-import shutil
+from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import httpx
 import pytest
 
+from git_lepton.format.coding.encoded import RELEASED
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.pointer import parse_pointer
 from git_lepton.store.local_store import LocalStore
+from git_lepton.workflow.clean import clean
 from tests.end_to_end.conftest import HERE
 from tests.end_to_end.world import World
 from tests.workflow.versions import all_tuned, bf16, chunks_of, model
@@ -25,14 +28,10 @@ BETTER = all_tuned(TUNED, 2, 1e-5)
 
 
 def tensors_of(world: World, data: bytes) -> list[ChunkId]:
-    """The chunks of a version's tensors, added in a repository of its own."""
-    apart = world.repository(f"apart-{len(list(world.folder.iterdir()))}")
-    world.commit(apart, NAME, data)
-    text = world.git(apart, "cat-file", "blob", f"HEAD:{NAME}").encode()
-    with LocalStore(apart / ".git/lepton") as store:
-        manifest = store.manifest(parse_pointer(text).oid)
+    """The chunks of a version's tensors, added to a store of its own."""
+    with TemporaryDirectory(dir=world.folder) as apart, LocalStore(Path(apart)) as store:
+        manifest = store.manifest(parse_pointer(clean(BytesIO(data), store, RELEASED)).oid)
     assert manifest is not None
-    shutil.rmtree(apart)
     return [entry.chunk for entry in manifest.entries if entry.length > 10_000]
 
 
