@@ -36,8 +36,8 @@ def test_quickstart_of_the_readme(tmp_path: Path, clean_environment: Path) -> No
 @pytest.mark.thorough
 def test_tutorial(tmp_path: Path, clean_environment: Path) -> None:
     world = World(tmp_path, clean_environment)
-    (tmp_path / "first.safetensors").write_bytes(model(0, count=1 << 21))
-    (tmp_path / "second.safetensors").write_bytes(model(1, count=1 << 21))
+    (tmp_path / "first.safetensors").write_bytes(model(0, count=1 << 19))
+    (tmp_path / "second.safetensors").write_bytes(model(1, count=1 << 19))
     text = (ROOT / "docs" / "tutorial.md").read_text("utf-8")
     commands = [line[2:] for line in text.splitlines() if line.startswith("$ ")]
     port = _free_port()
@@ -55,8 +55,8 @@ def test_tutorial(tmp_path: Path, clean_environment: Path) -> None:
     finally:
         server.send_signal(signal.SIGTERM)
         assert server.wait(20) == 0
-    assert (tmp_path / "served" / "model.safetensors").read_bytes() == model(1, count=1 << 21)
-    assert (tmp_path / "elsewhere" / "model.safetensors").read_bytes() == model(1, count=1 << 21)
+    assert (tmp_path / "served" / "model.safetensors").read_bytes() == model(1, count=1 << 19)
+    assert (tmp_path / "elsewhere" / "model.safetensors").read_bytes() == model(1, count=1 << 19)
 
 
 def _free_port() -> int:
