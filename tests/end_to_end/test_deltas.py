@@ -154,7 +154,7 @@ def test_a_second_remote_that_is_empty(world: World, place: Path, url: str, mode
 
 
 @pytest.mark.thorough
-@EMBEDDED_AND_TEAM
+@HERE
 def test_only_the_newest_version_to_a_second_remote(world: World, place: Path, url: str, model: Versions) -> None:
     """A branch without the history of the other one: its weights' base is nowhere that the second remote could read."""
     for number in (1, 2):
@@ -187,7 +187,7 @@ def test_a_base_that_lives_only_in_a_branch_that_is_not_pushed(world: World, pla
 
 
 @pytest.mark.thorough
-@EMBEDDED_AND_TEAM
+@HERE
 def test_twelve_versions_lie_no_deeper_than_three(world: World, place: Path, url: str, model: Versions) -> None:
     for number in range(1, 12):
         world.commit(place, NAME, model(number))
@@ -202,7 +202,7 @@ def test_twelve_versions_lie_no_deeper_than_three(world: World, place: Path, url
 
 
 @pytest.mark.thorough
-@EMBEDDED_AND_TEAM
+@HERE
 def test_two_who_made_the_same_version_by_different_ways(world: World, place: Path, url: str, model: Versions) -> None:
     """Bob has the second version without the first; both push what they make of it."""
     bob = world.repository("bob", remote=f"{url}-bob")

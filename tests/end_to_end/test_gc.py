@@ -39,7 +39,7 @@ class Caretaker:
         self.runs = 0
 
     def work(self) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.5):
             self.total += maintenance.gc(self._settings, None, GRACE_SECONDS)
             self.damaged += maintenance.repack(self._settings, None, GRACE_SECONDS).damaged
             self.runs += 1

@@ -23,7 +23,7 @@ NAME = "m.safetensors"
 
 @pytest.mark.thorough
 def test_nothing_acknowledged_is_lost_while_servers_die(tmp_path: Path, backends: Backends) -> None:
-    options = argparse.Namespace(minutes=0.4, clients=3, servers=3, tensors=1, grace="5s")
+    options = argparse.Namespace(minutes=0.3, clients=3, servers=3, tensors=1, grace="5s")
     place = backends.place("postgres-moto")
     with Unreliable(place.s3_endpoint, Odds(busy=0.05, cut=0.02)) as s3:
         seen = Run(tmp_path, replace(place, s3_endpoint=s3.url), s3, options).go()

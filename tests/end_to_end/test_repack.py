@@ -9,13 +9,13 @@ import pytest
 from lepton_server.admin import maintenance
 from lepton_server.maintenance.repack import Repacked
 from lepton_server.settings import ServerSettings
-from tests.end_to_end.conftest import EMBEDDED_AND_TEAM
+from tests.end_to_end.conftest import EMBEDDED_AND_TEAM, HERE
 from tests.end_to_end.test_at_once import at_once
 from tests.end_to_end.world import World
 from tests.server.deltas import trained, tuned
 from tests.support.tiny_models import safetensors
 
-pytestmark = [EMBEDDED_AND_TEAM, pytest.mark.thorough]
+pytestmark = pytest.mark.thorough
 
 NAME = "model.safetensors"
 VERSIONS = 6
@@ -43,7 +43,7 @@ class Caretaker:
         self.runs = 0
 
     def work(self) -> None:
-        while not self._over.wait(0.2):
+        while not self._over.wait(0.3):
             self.total += maintenance.repack(self._settings, None, GRACE_SECONDS)
             self.runs += 1
 
@@ -51,11 +51,12 @@ class Caretaker:
         self._over.set()
 
 
+@EMBEDDED_AND_TEAM
 def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
     assert world.server
     first = world.repository(remote=url)
     world.git(first, "push", "-q", "origin", "main")
-    written = {person: models(person) for person in PEOPLE}
+    written = {person: models(person)[:5] for person in PEOPLE}
     caretaker = Caretaker(world.server.settings)
 
     def push_all(person: str) -> None:
@@ -65,7 +66,7 @@ def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
             world.git(place, "push", "-q", "origin", person)
 
     def clone_again_and_again() -> None:
-        for attempt in range(4):
+        for attempt in range(3):
             world.git(world.folder, "clone", "-q", url, f"reader{attempt}")
             place = world.folder / f"reader{attempt}"
             for person in PEOPLE:
@@ -95,6 +96,7 @@ def test_pushes_and_pulls_beside_repacks(world: World, url: str) -> None:
     world.git(world.folder / "last", "lepton", "fsck")
 
 
+@HERE
 def test_an_older_clone_pulls_what_lies_on_chains_that_were_shortened(world: World, url: str) -> None:
     """What it has from before is coded otherwise than the server's is now: that must not matter to it."""
     assert world.server
