@@ -86,7 +86,7 @@ def test_push_clone_and_share(secure: World, address: tuple[str, RunningServer],
     url, server = address
     remote = f"lepton::{url}/admin/models"
     place = secure.repository(remote=remote)
-    data = model(1, rows=2000)
+    data = model(1, rows=500)
     secure.commit(place, NAME, data)
     secure.git(place, "push", "-q", "origin", "main")
     secure.git(secure.folder, "clone", "-q", remote, "elsewhere")
