@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from git_lepton.evidence.canonical import canonical, digest_of_lines
+from git_lepton.errors import WrongUse
+from git_lepton.evidence.canonical import NotCanonical, canonical, digest_of_lines
 from git_lepton.evidence.gates import Evaluation
 from git_lepton.format.pointer import Pointer
 
 ADAPTER = "adapter_config.json"
 _WEIGHTS = ".safetensors"
 _INDEX = ".safetensors.index.json"
+
+
+class NotText(WrongUse):
+    """A file has a name that is no text, so nothing that is named by its files can have a digest."""
 
 
 class VersionFile(NamedTuple):
@@ -43,7 +48,7 @@ TensorsOf = Callable[[Pointer], Sequence[Tensor] | None]
 
 def model_digest(files: Iterable[VersionFile], tensors_of: TensorsOf, base: str = "") -> bytes:
     """The digest of a version of a model: 32 bytes. `base`: what the line of an adapter's base says (the digest in hex, or the
-    reference as it is written); left out of a model that is no adapter."""
+    reference as it is written); left out of a model that is no adapter. Raises NotText for a name that is not UTF-8."""
     found = sorted(files, key=lambda file: file.path)
     top = shared_folder([file.path for file in found])
     lines: list[bytes] = []
@@ -54,12 +59,17 @@ def model_digest(files: Iterable[VersionFile], tensors_of: TensorsOf, base: str 
         shards = [file for file in inside if file.path.endswith(_WEIGHTS)]
         weights = weights_digest(shards, tensors_of) if shards else None
         if weights is not None:
-            lines.append(canonical(["weights", folder, weights.hex()]))
+            lines.append(_line(["weights", folder, weights.hex()], folder))
         named = [file for file in inside if weights is None or not file.path.endswith((_WEIGHTS, _INDEX))]
-        lines += [canonical(["file", below(top, file.path), file.content_id]) for file in named]
-    if base and any(posixpath.basename(file.path) == ADAPTER for file in found):
+        lines += [_line(["file", below(top, file.path), file.content_id], file.path) for file in named]
+    if base and is_adapter(found):
         lines.append(canonical(["base", base]))
     return digest_of_lines("lepton-model-1", sorted(lines))
+
+
+def is_adapter(files: Iterable[VersionFile]) -> bool:
+    """Whether a model with these files is one that works on a base."""
+    return any(posixpath.basename(file.path) == ADAPTER for file in files)
 
 
 def weights_digest(shards: Sequence[VersionFile], tensors_of: TensorsOf) -> bytes | None:
@@ -79,7 +89,10 @@ def weights_digest(shards: Sequence[VersionFile], tensors_of: TensorsOf) -> byte
 
 
 def evaluation_digest(evaluation: Evaluation, inputs: Mapping[str, str]) -> bytes:
-    """The digest of an evaluation: 32 bytes. `inputs`: the IDs of the content of its inputs, by their paths from the top."""
+    """The digest of an evaluation: 32 bytes. `inputs`: the IDs of the content of its inputs, by their paths from the top. Raises NotText
+    for one that is not UTF-8."""
+    for path in inputs:
+        _line(path, path)
     return digest_of_lines("lepton-evaluation-1", [canonical({"command": evaluation.command, "inputs": dict(inputs)})])
 
 
@@ -91,6 +104,16 @@ def shared_folder(paths: Sequence[str]) -> str:
 def below(folder: str, path: str) -> str:
     """A path, as it is seen from a folder above it."""
     return path[len(folder) + 1 :] if folder else path
+
+
+def _line(value: Any, path: str) -> bytes:
+    try:
+        return canonical(value)
+    except NotCanonical as error:
+        named = path.encode("utf-8", "backslashreplace").decode()
+        raise NotText(
+            f"{named} is not UTF-8, so a model or an evaluation cannot be named by it", "git mv gives it another name."
+        ) from error
 
 
 def _tensor_line(tensor: Tensor) -> bytes:

@@ -10,7 +10,7 @@ from git_lepton.evidence.identity import Tensor
 from git_lepton.format.identifiers import ChunkId
 from git_lepton.format.layout import Region, piece_bytes
 from git_lepton.format.layouts.safetensors import PREFIX_BYTES, header_length, tensor_regions
-from git_lepton.format.manifest import Manifest
+from git_lepton.format.manifest import BadManifest, Manifest
 
 ReadChunk = Callable[[ChunkId], bytes | bytearray]
 """The raw bytes of a chunk. Raises where it is not here."""
@@ -20,19 +20,20 @@ def tensors_in(manifest: Manifest, read_chunk: ReadChunk) -> list[Tensor] | None
     """The tensors of the file that this manifest is of, in its order; None where it is no sound safetensors file.
 
     Chunks are read for the header, for tensors that share a chunk, and where the file is cut elsewhere than at its tensors; the names
-    of all other pieces are those of chunks. So a file of any size costs little more than its header. Raises what `read_chunk` raises.
+    of all other pieces are those of chunks. So a file of any size costs little more than its header. Memory is the header and a few
+    chunks. Raises BadManifest where a chunk that is read is not as long as the manifest says, and what `read_chunk` raises.
     """
     bytes_of = _Bytes(manifest, read_chunk)
     length = header_length(bytes_of.read(0, PREFIX_BYTES))
     if length is None or PREFIX_BYTES + length > manifest.size or bytes_of.read(PREFIX_BYTES, 1) != b"{":
         return None
-    regions = tensor_regions(bytes_of.read(0, PREFIX_BYTES + length))
+    regions = tensor_regions(bytes_of.read(0, PREFIX_BYTES + length), every_shape=True)
     if regions is None:
         return None
     begin, found = PREFIX_BYTES + length, []
     for region in regions:
-        if not region.element or begin + region.length > manifest.size:
-            return None  # a dtype that we do not know, or a file that was cut short
+        if not region.element or begin + region.length > manifest.size or not _is_text(region.name):
+            return None  # a dtype that we do not know, a file that was cut short, a name with half a letter
         found.append(Tensor(region.name, region.element, region.shape, region.length, tuple(_pieces(bytes_of, begin, region))))
         begin += region.length
     return found if begin == manifest.size else None
@@ -43,6 +44,15 @@ def _pieces(bytes_of: _Bytes, begin: int, region: Region) -> list[bytes]:
     size, end = piece_bytes(region.element), begin + region.length
     starts = range(begin, end, size)
     return [bytes_of.name(start, min(size, end - start)) for start in starts]
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is of whole letters: JSON can write halves of them, UTF-8 cannot."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 class _Bytes:
@@ -75,5 +85,9 @@ class _Bytes:
 
     def _chunk(self, index: int) -> bytes | bytearray:
         if self._kept[0] != index:
-            self._kept = (index, self._read_chunk(self._entries[index].chunk))
+            entry = self._entries[index]
+            data = self._read_chunk(entry.chunk)
+            if len(data) != entry.length:
+                raise BadManifest(f"chunk {entry.chunk} has {len(data)} bytes, a manifest says {entry.length}")
+            self._kept = (index, data)
         return self._kept[1]

@@ -15,10 +15,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
 
+_WILD = re.compile(r"[*?]")
+
+
 def matcher(pattern: str) -> Callable[[str], bool]:
     """Whether a path (from the top, with slashes) is what `pattern` names, or lies in a folder that it names."""
     parts = [None if part == "**" else _part(part) for part in pattern.split("/")]
-    return lambda path: _matches(parts, path.split("/"))
+    begins = _WILD.split(pattern, maxsplit=1)[0].rstrip(
+        "/"
+    )  # what lies elsewhere, as most of a large repository, is told at once
+    return lambda path: path.startswith(begins) and _matches(parts, path.split("/"))
 
 
 def anywhere(pattern: str) -> Callable[[str], bool]:

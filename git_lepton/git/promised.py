@@ -9,7 +9,7 @@ from git_lepton.git.repository import SMALL, GitRepository
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
 _ROUNDS = 100  # folders in folders, where trees were left out too
 _LIMIT = "blob:limit="
@@ -41,6 +41,15 @@ def bring_small_files(git: GitRepository, tips: Sequence[str], *, history: bool 
     )
 
 
+def bring_files(git: GitRepository, commit: str, paths: Collection[str]) -> None:
+    """Have git bring what it left out of these files of a commit, at once: by itself it would ask for one after the other. Raises
+    NotBrought."""
+    remote, _ = _promisor(git)
+    lacking = _lacking(git, [commit], history=False, paths=paths) if remote and paths else set()
+    if remote and lacking:
+        _bring(git, remote, lacking)
+
+
 def _promisor(git: GitRepository) -> tuple[str | None, str]:
     """The remote that has what was left out, and what was ("blob:none")."""
     _, listed, _ = git.try_run("config", "--get-regexp", r"^remote\..*\.promisor$") if git.is_partial() else (0, b"", "")
@@ -61,10 +70,20 @@ def _leaves_small_files_in(left_out: str) -> bool:
     return number.isdigit() and int(number) * unit > SMALL
 
 
-def _lacking(git: GitRepository, tips: Sequence[str], *, history: bool) -> set[str]:
+def _lacking(git: GitRepository, tips: Sequence[str], *, history: bool, paths: Collection[str] = ()) -> set[str]:
     walk = () if history else ("--no-walk",)
-    command = ("--no-replace-objects", "rev-list", "--objects", "--missing=print", "--no-object-names", *walk, "--stdin")
-    lines = git.run(*command, stdin="".join(f"{tip}\n" for tip in tips).encode(), environment={"GIT_NO_LAZY_FETCH": "1"})
+    stdin = os.fsencode("".join(f"{line}\n" for line in (*tips, *(["--", *paths] if paths else []))))
+    command = (
+        "--no-replace-objects",
+        "--literal-pathspecs",
+        "rev-list",
+        "--objects",
+        "--missing=print",
+        "--no-object-names",
+        *walk,
+        "--stdin",
+    )
+    lines = git.run(*command, stdin=stdin, environment={"GIT_NO_LAZY_FETCH": "1"})
     return {line[1:].decode() for line in lines.splitlines() if line.startswith(b"?")}
 
 

@@ -14,10 +14,18 @@ if TYPE_CHECKING:
     from git_lepton.git.repository import GitRepository
 
 LINK_MODE = "120000"
+_SUBMODULE_MODE = "160000"
 
 
 class NoSuchRevision(WrongUse):
     """This names no commit here."""
+
+
+class NotMerged(WrongUse):
+    """A file has a conflict, so nobody knows what the next commit will have."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(f"{path} has a conflict that is not resolved", "Resolve it, and git add it.")
 
 
 class TreeFile(NamedTuple):
@@ -28,27 +36,41 @@ class TreeFile(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """The files by path. `commit`: the commit's name, "" for the index."""
+    """The files by path; no submodules. `commit`: the commit's name, "" for the index. `unmerged`: paths that have a conflict."""
 
     commit: str
     files: Mapping[str, TreeFile]
+    unmerged: frozenset[str] = frozenset()
+
+    def file(self, path: str) -> TreeFile | None:
+        """The file at this path. Raises NotMerged."""
+        if path in self.unmerged:
+            raise NotMerged(path)
+        return self.files.get(path)
 
     def matching(self, globs: Iterable[str]) -> dict[str, TreeFile]:
-        """The files that one of these globs names, by path; globs as docs/evaluation.md has them."""
-        wanted = [matcher(glob.removeprefix("./").strip("/")) for glob in globs]
-        return {path: file for path, file in self.files.items() if any(match(path) for match in wanted)}
+        """The files that one of these globs names, by path; globs as docs/evaluation.md has them. Raises NotMerged."""
+        found: dict[str, TreeFile] = {}
+        for glob in globs:
+            names = matcher(glob.removeprefix("./").strip("/"))
+            for path in filter(names, self.unmerged):
+                raise NotMerged(path)
+            found |= {path: self.files[path] for path in filter(names, self.files)}
+        return found
 
 
 def index_tree(git: GitRepository) -> Tree:
-    """What is staged. Paths that are not merged are left out."""
+    """What is staged, in the index that git uses now (while it makes a commit of some files, that is not .git/index)."""
     arguments = ("ls-files", "--full-name", "-s", "-z", "--", *((str(git.top_level),) if git.top_level else ()))
-    files = {}
+    files, unmerged = {}, set()
     for line in os.fsdecode(git.run("--literal-pathspecs", *arguments)).split("\0")[:-1]:
         head, path = line.split("\t", 1)
         mode, blob, stage = head.split(" ")
-        if stage == "0" and mode != "160000":
+        if stage != "0":
+            unmerged.add(path)
+        elif mode != _SUBMODULE_MODE:
             files[path] = TreeFile(mode, blob)
-    return Tree("", files)
+    return Tree("", files, frozenset(unmerged))
 
 
 def revision_tree(git: GitRepository, revision: str) -> Tree:

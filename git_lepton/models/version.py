@@ -10,13 +10,15 @@ from typing import NamedTuple
 
 from git_lepton.errors import CorruptData, WrongUse
 from git_lepton.evidence.gates import Evaluation, Gates, gates_in
-from git_lepton.evidence.identity import VersionFile, evaluation_digest, model_digest
+from git_lepton.evidence.identity import VersionFile, evaluation_digest, is_adapter, model_digest
 from git_lepton.evidence.models import Model
 from git_lepton.format.lepton_toml import parse_lepton_toml
 from git_lepton.format.pointer import POINTER_SIZES, Pointer, parse_pointer
+from git_lepton.git.blob_content import BlobMissing
+from git_lepton.git.promised import bring_files
 from git_lepton.git.repository import SIZES
-from git_lepton.models.tensor_cache import TensorCache
-from git_lepton.models.tree import Tree, TreeFile, revision_tree
+from git_lepton.models.tensor_cache import TensorCache, WeightsNotHere
+from git_lepton.models.tree import LINK_MODE, NoSuchRevision, Tree, TreeFile, revision_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ class NoInputs(WrongUse):
 
 
 class BaseNotFound(WrongUse):
-    """The base of a model is not in this repository."""
+    """The base of a model is not in this repository, though an adapter is nothing without it."""
 
 
 @dataclass(frozen=True)
@@ -62,27 +64,32 @@ class KnownEvaluation(NamedTuple):
 
 
 class Versions:
-    """Finds versions of models in the trees of one repository. What it found of a tree it keeps: trees do not change."""
+    """Finds versions of models in the trees of one repository: what git and the local store say of them, never the work tree. What it
+    found of a blob it keeps, for blobs do not change."""
 
     def __init__(self, git: GitRepository, tensors: TensorCache) -> None:
         self._git = git
         self._tensors = tensors
         self._blobs: dict[str, Pointer | int] = {}  # a pointer, or the size of an ordinary file, by blob
+        self._bases: dict[str, Tree] = {}  # by what is written before the colon
 
     def gates(self, tree: Tree) -> Gates:
-        """The gates of this tree's lepton.toml; none where it has no such file. Raises BadLeptonToml."""
-        file = tree.files.get(_TOML)
+        """The gates of this tree's lepton.toml; none where it has no such file. Raises BadLeptonToml, NotMerged."""
+        file = tree.file(_TOML)
         where = f"{tree.commit[:12]}'s" if tree.commit else "the staged"
         return gates_in(parse_lepton_toml(self._git.read_blob(file.blob), where) if file else {})
 
     def version(self, tree: Tree, model: Model) -> ModelVersion | None:
-        """The version of a model in this tree, None where it has no files there. Raises WeightsNotHere, BaseNotFound, GitFailed."""
+        """The version of a model in this tree, None where it has no files there. Raises WeightsNotHere, BaseNotFound, NotMerged, NotText,
+        NotBrought, CorruptData, GitFailed."""
         entries = tree.matching(model.files)
         if not entries:
             return None
-        files = self._files(entries)
-        base, base_entries, told = self._base(model) if model.base else ((), None, "")
-        digest = model_digest(files, self._tensors.tensors_of, told).hex()
+        files = self._files(tree, entries)
+        base_tree, base_entries = self._base(tree, model, needed=is_adapter(files))
+        base = self._files(base_tree or tree, base_entries or {})
+        told = model.base if model.foreign_base else self._digest(base_tree, base) if base_tree else ""
+        digest = self._digest(tree, files, told)
         size = sum(self._size(file, entries) for file in files)
         return ModelVersion(model.name, files, entries, digest, size, self._parameters(files), base, base_entries)
 
@@ -97,27 +104,43 @@ class Versions:
                     f"git add {glob}, or correct the glob.",
                 )
             found |= matched
-        inputs = {file.path: file.content_id for file in self._files(found)}
+        inputs = {file.path: file.content_id for file in self._files(tree, found)}
         return KnownEvaluation(evaluation, inputs, evaluation_digest(evaluation, inputs).hex())
 
-    def _base(self, model: Model) -> tuple[tuple[VersionFile, ...], Mapping[str, TreeFile] | None, str]:
-        if model.foreign_base:
-            return (), None, model.base
+    def _base(self, tree: Tree, model: Model, *, needed: bool) -> tuple[Tree | None, Mapping[str, TreeFile] | None]:
+        """The files of a base in this repository, and the tree that has them; None where there are none. `:PATH` is one in the same
+        tree. Raises BaseNotFound where it is needed."""
+        if not model.base or model.foreign_base:
+            return None, None
         revision, _, path = model.base.partition(":")
-        tree = revision_tree(self._git, revision) if revision else None
-        entries = tree.matching([path]) if tree and path else {}
-        if not entries:
-            raise BaseNotFound(
-                f"the base of [model.{model.name}] in lepton.toml, {model.base}, is not in this repository", 'base = "REV:PATH"'
-            )
-        files = self._files(entries)
-        return files, entries, model_digest(files, self._tensors.tensors_of).hex()
+        hint = f'[model.{model.name}] base = "REV:PATH"'
+        try:
+            if revision and revision not in self._bases:
+                self._bases[revision] = revision_tree(self._git, revision)
+            found = self._bases[revision] if revision else tree
+            entries = found.matching([path]) if path else {}
+            if entries:
+                return found, entries
+        except NoSuchRevision as error:
+            hint = error.hint
+        if needed:
+            raise BaseNotFound(f"the base of [model.{model.name}] in lepton.toml, {model.base}, is not in this repository", hint)
+        return None, None
 
-    def _files(self, entries: Mapping[str, TreeFile]) -> tuple[VersionFile, ...]:
+    def _digest(self, tree: Tree, files: tuple[VersionFile, ...], base: str = "") -> str:
+        try:
+            return model_digest(files, self._tensors.tensors_of, base).hex()
+        except WeightsNotHere as error:
+            path = next(file.path for file in files if file.content == error.pointer)
+            raise WeightsNotHere(error.pointer, path, tree.commit) from error
+
+    def _files(self, tree: Tree, entries: Mapping[str, TreeFile]) -> tuple[VersionFile, ...]:
+        if tree.commit and any(file.blob not in self._blobs for file in entries.values()):
+            bring_files(self._git, tree.commit, entries.keys())
         self._look_at({file.blob for file in entries.values()})
         found = []
         for path, file in sorted(entries.items()):
-            content = self._blobs.get(file.blob)
+            content = self._blobs[file.blob] if file.mode != LINK_MODE else None
             found.append(VersionFile(path, content if isinstance(content, Pointer) else file.blob))
         return tuple(found)
 
@@ -130,7 +153,9 @@ class Versions:
         sizes = {}
         for line in lines:
             name, kind, size, *_ = [*os.fsdecode(line).split(" "), "", ""]
-            sizes[name] = int(size) if kind == "blob" else 0
+            if kind != "blob":
+                raise BlobMissing(name)
+            sizes[name] = int(size)
         self._blobs |= sizes
         small = [("", blob) for blob, size in sizes.items() if size in POINTER_SIZES]
         for blob in self._git.read_small(small):
@@ -142,15 +167,16 @@ class Versions:
     def _size(self, file: VersionFile, entries: Mapping[str, TreeFile]) -> int:
         if isinstance(file.content, Pointer):
             return file.content.size
-        size = self._blobs.get(entries[file.path].blob, 0)
-        return size if isinstance(size, int) else 0
+        found = self._blobs[entries[file.path].blob]
+        return found if isinstance(found, int) else len(found.encode())  # a link that reads like a pointer
 
     def _parameters(self, files: Iterable[VersionFile]) -> int | None:
         total = None
         for file in files:
-            if not isinstance(file.content, Pointer):
+            is_known = file.path.endswith(".safetensors")
+            if not isinstance(file.content, Pointer) and not is_known:
                 continue
-            tensors = self._tensors.tensors_of(file.content) if file.path.endswith(".safetensors") else None
+            tensors = self._tensors.tensors_of(file.content) if isinstance(file.content, Pointer) and is_known else None
             if tensors is None:
                 return None
             total = (total or 0) + sum(math.prod(tensor.shape) for tensor in tensors)

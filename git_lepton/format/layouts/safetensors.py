@@ -64,12 +64,12 @@ def header_length(prefix: bytes) -> int | None:
     return length if len(prefix) == PREFIX_BYTES and 2 <= length <= MAX_HEADER_BYTES else None
 
 
-def tensor_regions(header: bytes | bytearray | memoryview) -> Iterator[Region] | None:
+def tensor_regions(header: bytes | bytearray | memoryview, *, every_shape: bool = False) -> Iterator[Region] | None:
     """The tensors' regions in the order of the data, from the whole header (its 8 bytes of length included); None if it is
-    not sound."""
+    not sound. A shape of more than MAX_RANK is left out; with `every_shape` such a header is not sound."""
     try:
         _check_utf8(memoryview(header)[PREFIX_BYTES:])
-        tensors = sorted(_Reader(header).tensors())
+        tensors = sorted(_Reader(header, MAX_RANK if every_shape else None).tensors())
         _check_tiled(tensors)
     except (_Unsound, ValueError, RecursionError):  # ValueError: not UTF-8, not JSON, an integer of thousands of digits
         return None
@@ -115,8 +115,9 @@ def _text_of(name: bytes) -> str:
 class _Reader:
     """Goes through the header once, from entry to entry."""
 
-    def __init__(self, header: bytes | bytearray | memoryview) -> None:
+    def __init__(self, header: bytes | bytearray | memoryview, highest_rank: int | None) -> None:
         self._header = header
+        self._highest_rank = highest_rank
         self._position = PREFIX_BYTES
         self._keys = 0
 
@@ -129,7 +130,7 @@ class _Reader:
                 for _ in self._object():
                     self._text()
             else:
-                yield _tensor(name, self._description())
+                yield _tensor(name, self._description(), self._highest_rank)
         self._skip_space()
         if self._position != len(self._header):
             raise _Unsound
@@ -207,11 +208,13 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _tensor(name: bytes, entry: dict[str, Any]) -> _Tensor:
+def _tensor(name: bytes, entry: dict[str, Any], highest_rank: int | None) -> _Tensor:
     if entry.keys() != {"dtype", "shape", "data_offsets"}:
         raise _Unsound
     dtype, shape, offsets = entry["dtype"], _sizes(entry["shape"]), _sizes(entry["data_offsets"])
     if not isinstance(dtype, str) or len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise _Unsound
+    if highest_rank is not None and len(shape) > highest_rank:
         raise _Unsound
     begin, end = offsets
     if dtype in ELEMENTS and _product(shape) * ELEMENTS[dtype].bits != (end - begin) * 8:

@@ -118,7 +118,7 @@ def write_file(pointer: Pointer, store: ChunkStore, path: Path, *, durably: bool
     """
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{os.urandom(8).hex()}")
     try:
-        with _file_errors(path):
+        with file_errors(path):
             written = _write_new(pointer, store, temporary, durably)
             _copy_mode(path, temporary)
             temporary.replace(path)
@@ -158,7 +158,8 @@ def _copy_mode(existing: Path, new: Path) -> None:
 
 
 @contextlib.contextmanager
-def _file_errors(path: Path) -> Iterator[None]:
+def file_errors(path: Path) -> Iterator[None]:
+    """What the system says against writing this file comes out as CannotWriteFile."""
     try:
         yield
     except OSError as error:
