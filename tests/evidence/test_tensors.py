@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import random
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from git_lepton.errors import LeptonError
 from git_lepton.evidence.identity import VersionFile, weights_digest
 from git_lepton.evidence.tensors import tensors_in
 from git_lepton.format.chunking import pieces
@@ -29,6 +31,10 @@ def safetensors(tensors: dict[str, tuple[str, bytes]], note: str = "") -> bytes:
         position += len(data)
     text = json.dumps(header).encode()
     return len(text).to_bytes(8, "little") + text + b"".join(data for _, data in tensors.values())
+
+
+def described(header: str, data: bytes) -> bytes:
+    return len(header).to_bytes(8, "little") + header.encode() + data
 
 
 def oid(data: bytes) -> ObjectId:
@@ -117,12 +123,35 @@ def test_shards_order_and_metadata_make_no_difference_and_every_byte_does() -> N
         (9).to_bytes(8, "little") + b'{"a":[1]}',
         (50).to_bytes(8, "little") + b"{",
         safetensors({"a": ("U8", b"12345")}).replace(b"U8", b"Q9"),
+        safetensors({"\udc00": ("U8", b"12345")}),
+        described(f'{{"a": {{"dtype": "U8", "shape": {[1] * 65}, "data_offsets": [0, 1]}}}}', b"x"),
     ],
-    ids=["byte", "text", "cut", "longer", "no header", "list", "no description", "open", "dtype"],
+    ids=["byte", "text", "cut", "longer", "no header", "list", "no description", "open", "dtype", "half a letter", "rank"],
 )
 def test_what_is_no_sound_file_has_no_tensors(data: bytes) -> None:
     assert File(data).tensors() is None
     assert File(data, list(range(1, len(data)))).tensors() is None
+
+
+def test_every_shape_and_dtype_is_told_apart() -> None:
+    told = []
+    for shape in ([], [1], [1, 1], [1] * 64):
+        for dtype in ("U8", "I8"):
+            told.append(digest(described(f'{{"a":{{"dtype":"{dtype}","shape":{shape},"data_offsets":[0,1]}}}}', b"x")))
+    assert None not in told
+    assert len(set(told)) == len(told)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.integers(0, 40), min_size=1, max_size=8), st.integers(0, 7), st.integers(-20, 20).filter(bool))
+def test_a_manifest_that_lies_about_a_chunk_ends_in_an_error_of_ours(cuts: list[int], which: int, by: int) -> None:
+    file = File(safetensors({"a": ("U8", b"1" * 20), "b": ("U8", b"2" * 20)}), cuts)
+    entries = list(file.manifest.entries)
+    which %= len(entries)
+    entries[which] = ManifestEntry(entries[which].chunk, max(1, entries[which].length + by))
+    file.manifest = Manifest(file.manifest.oid, sum(entry.length for entry in entries), tuple(entries))
+    with contextlib.suppress(LeptonError):
+        file.tensors()
 
 
 @given(st.binary(min_size=1, max_size=300))

@@ -25,12 +25,19 @@ from tests.support.git_sandbox import GitSandbox
 SHARD = "model/a.safetensors"
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> GitSandbox:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A first version of the model is committed."""
-    made = GitSandbox.create(tmp_path / "repository", track="*.safetensors")
+    made = GitSandbox.create(tmp_path_factory.mktemp("template"), track="*.safetensors")
     made.commit("first", {SHARD: weights("x", "y"), "model/config.json": "{}", "README": "of nothing"})
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def sandbox(template: Path, tmp_path: Path) -> GitSandbox:
+    """A copy of it."""
+    shutil.copytree(template, tmp_path / "repository", symlinks=True)
+    return GitSandbox(tmp_path / "repository")
 
 
 def test_what_is_staged_counts_and_the_work_tree_does_not(sandbox: GitSandbox) -> None:
@@ -165,35 +172,43 @@ def test_inputs_are_named_by_their_content_and_each_glob_has_to_match(sandbox: G
         assert "git add data/*" in error.value.hint
 
 
-@pytest.mark.parametrize("base", ["v1:base", ":base", "v1:./base/"])
-def test_an_adapter_is_another_with_another_base(sandbox: GitSandbox, base: str) -> None:
-    sandbox.commit("base", {"base/w.safetensors": weights("w")})
-    sandbox.git("tag", "v1")
+def test_an_adapter_is_another_with_another_base(sandbox: GitSandbox) -> None:
+    sandbox.git("tag", "v1", sandbox.commit("base", {"base/w.safetensors": weights("w")}))
     sandbox.commit("adapter", {"lora/adapter_config.json": "{}", "lora/d.safetensors": weights("d")})
-    lora = Model("lora", ("lora/*",), base)
+    written = ("v1:base", "v1:./base/", ":base")
     with reading(sandbox) as found:
-        first = found.version(model=lora)
+        first = found.version(model=_lora("v1:base"))
         assert [file.path for file in first.base] == ["base/w.safetensors"]
         assert len(first.pointers) == 2
-        assert first.digest != found.version(model=Model("lora", ("lora/*",))).digest
-        assert found.version(model=Model("lora", ("lora/*",), "acme/base@v1:base")).base == ()
+        assert {found.version(model=_lora(base)).digest for base in written} == {first.digest}
+        assert first.digest != found.version(model=_lora("")).digest
+        assert found.version(model=_lora("acme/base@v1:base")).base == ()
     sandbox.commit("another base", {"base/w.safetensors": weights("w", fill=3)})
+    with reading(sandbox) as found:
+        same = {base: found.version(model=_lora(base)).digest == first.digest for base in written}
+        assert same == {"v1:base": True, "v1:./base/": True, ":base": False}
+        assert found.version("HEAD~1", _lora(":base")).digest == first.digest
     sandbox.git("tag", "--force", "v1")
     with reading(sandbox) as found:
-        assert found.version(model=lora).digest != first.digest
-        assert (found.version("HEAD~1", lora).digest == first.digest) == base.startswith(":")
+        assert found.version(model=_lora("v1:base")).digest == found.version(model=_lora(":base")).digest != first.digest
 
 
-@pytest.mark.parametrize("base", ["v9:base", "HEAD:nothing", "HEAD", "HEAD:", "--all:base", ":nothing"])
-def test_a_base_that_is_not_here_is_said_where_it_is_needed(sandbox: GitSandbox, base: str) -> None:
+def _lora(base: str) -> Model:
+    return Model("lora", ("lora/*",), base)
+
+
+def test_a_base_that_is_not_here_is_said_where_it_is_needed(sandbox: GitSandbox) -> None:
+    models = [Model("m", ("model/*",), base) for base in ("v9:base", "HEAD:nothing", "HEAD", "HEAD:", "--all:base", ":nothing")]
     with reading(sandbox) as found:
-        fine_tuned = found.version(model=Model("m", ("model/*",), base))
-        assert (fine_tuned.digest, fine_tuned.base) == (found.version().digest, ())
+        for model in models:
+            fine_tuned = found.version(model=model)
+            assert (fine_tuned.digest, fine_tuned.base) == (found.version().digest, ())
         sandbox.write("model/adapter_config.json", "{}")
         sandbox.git("add", "--all")
-        with pytest.raises(BaseNotFound, match=r"the base of \[model\.m\]") as error:
-            found.version(model=Model("m", ("model/*",), base))
-        assert error.value.hint
+        for model in models:
+            with pytest.raises(BaseNotFound, match=r"the base of \[model\.m\]") as error:
+                found.version(model=model)
+            assert error.value.hint
 
 
 def test_weights_that_are_not_here_are_named_with_the_command_that_brings_them(sandbox: GitSandbox, tmp_path: Path) -> None:

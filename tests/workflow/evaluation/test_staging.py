@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,13 +27,19 @@ from tests.support.git_sandbox import GitSandbox
 LARGE = bytes(range(256)) * 10_000
 
 
-@pytest.fixture
-def sandbox(tmp_path: Path) -> GitSandbox:
-    made = GitSandbox.create(tmp_path / "repository", track="*.safetensors")
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = GitSandbox.create(tmp_path_factory.mktemp("template"), track="*.safetensors")
     made.commit(
         "first", {"model/deep/a.safetensors": weights("x", size=3_000_000), "model/run.sh": "#!", "model/large.txt": LARGE}
     )
-    return made
+    return made.folder
+
+
+@pytest.fixture
+def sandbox(template: Path, tmp_path: Path) -> GitSandbox:
+    shutil.copytree(template, tmp_path / "repository", symlinks=True)
+    return GitSandbox(tmp_path / "repository")
 
 
 def contents(folder: Path) -> dict[str, bytes | str]:
