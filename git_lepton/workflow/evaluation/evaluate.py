@@ -15,7 +15,7 @@ from git_lepton.evidence.record import BadRecord, Record
 from git_lepton.models.tree import Tree
 from git_lepton.models.version import KnownEvaluation, ModelVersion
 from git_lepton.store.evidence_store import EvidenceStore, Kept
-from git_lepton.workflow.evaluation.interruption import tidy_when_interrupted
+from git_lepton.workflow.evaluation.interruption import tidy_when_told_to_end
 from git_lepton.workflow.evaluation.opened_files import undeclared, watched
 from git_lepton.workflow.evaluation.process import RESULT_VARIABLE, Ended, run
 from git_lepton.workflow.evaluation.result_values import BadResult, Result
@@ -60,7 +60,7 @@ def evaluate(
     _refuse_other_inputs(workspace, tree, known)
     _bring_weights(workspace, version)
     root = workspace.git.common_dir / "lepton" / "staging"
-    with tidy_when_interrupted(), _folders(workspace, root, version) as (places, into):
+    with tidy_when_told_to_end(), _folders(workspace, root, version) as (places, into):
         result_path = into / "result.json"
         places["{result}"] = str(result_path)
         environment = environment_of_user(workspace.settings.environment) | {RESULT_VARIABLE: str(result_path)}

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import FrameType
 from typing import IO, NamedTuple
 
 from git_lepton.errors import CheckFailed
+from git_lepton.workflow.evaluation.interruption import tidy_when_told_to_end
 
 RESULT_VARIABLE = "GIT_LEPTON_RESULT"
 _BLOCK = 1 << 16
@@ -62,7 +62,7 @@ def run(
     assert child.stdout is not None
     output = _Tail(child.stdout)
     try:
-        with _told_to_end():
+        with tidy_when_told_to_end():
             _wait(child, began, timeout, tick)
     finally:
         _end_all(child, environment.get(RESULT_VARIABLE, ""))
@@ -83,25 +83,6 @@ def _wait(child: subprocess.Popen[bytes], began: float, timeout: float, tick: Ca
         tick(passed)
         with contextlib.suppress(subprocess.TimeoutExpired):
             child.wait(min(_TICK_SECONDS, max(timeout - passed, 0.01)))
-
-
-@contextlib.contextmanager
-def _told_to_end() -> Iterator[None]:
-    """SIGTERM, or a terminal that closes, ends this process as an interrupt does: by way of what cleans up."""
-
-    def ended(number: int, _: FrameType | None) -> None:
-        raise SystemExit(128 + number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    chosen = [signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
-    before = {number: signal.signal(number, ended) for number in chosen if signal.getsignal(number) is not signal.SIG_IGN}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 class _Tail:

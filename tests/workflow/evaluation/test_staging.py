@@ -139,9 +139,9 @@ def test_what_cannot_be_read_or_written_is_said(sandbox: GitSandbox, tmp_path: P
 HOLDER = """
 import sys, time
 from pathlib import Path
-from git_lepton.workflow.evaluation.interruption import tidy_when_interrupted
+from git_lepton.workflow.evaluation.interruption import tidy_when_told_to_end
 from git_lepton.workflow.evaluation.staging import own_folder
-with tidy_when_interrupted(), own_folder(Path(sys.argv[1])) as folder:
+with tidy_when_told_to_end(), own_folder(Path(sys.argv[1])) as folder:
     (folder / "weights").write_bytes(b"w")
     print(folder, flush=True)
     time.sleep(60)
