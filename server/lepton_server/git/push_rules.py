@@ -18,7 +18,7 @@ from lepton_server.git.refs import NO_OBJECT, RefMove
 from lepton_server.identity import audit_log, tokens
 from lepton_server.identity.authentication import unauthenticated
 from lepton_server.identity.caller import NO_SCOPES, Caller
-from lepton_server.protection import decision, evidence
+from lepton_server.protection import commit_checks, decision
 from lepton_server.protection.branch_rules import Rule, rules_of
 from lepton_server.protection.path_locks import Lock, locks_of
 from lepton_server.repositories import registry
@@ -65,7 +65,7 @@ class PushRules:
         """The text of a refusal, empty if the refs may move. Raises as `watched`."""
         role, rules, _ = self._now()
         with self.database.read() as connection:
-            outcomes = evidence.last_outcomes(connection, self.repository, decision.needed_evidence(found.moves, rules))
+            outcomes = commit_checks.last_outcomes(connection, self.repository, decision.needed_evidence(found.moves, rules))
         return decision.refusal_text(decision.refused(found.moves, rules, role, outcomes) + list(found.locked))
 
     def _now(self) -> tuple[str, list[Rule], list[Lock]]:

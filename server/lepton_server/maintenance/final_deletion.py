@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from sqlalchemy import ColumnElement, Connection, Table, delete, select, update
 
 from lepton_server.database.tables import (
+    accepted_versions,
     accounts,
     borrowed_chunks,
     chunk_links,
@@ -46,7 +47,10 @@ from lepton_server.settings import ServerSettings
 
 _GOING, _GONE = "going", "gone"  # kinds
 _LINKS_AT_ONCE = 1_000
-_OF_REPOSITORY = (refs, grants, team_grants, rules, evidence, locks, tombstones, redirects, token_repositories, borrowed_chunks)
+_OF_REPOSITORY = (
+    *(refs, grants, team_grants, rules, evidence, accepted_versions, locks, tombstones, redirects, token_repositories),
+    borrowed_chunks,
+)
 
 
 def due(connection: Connection, keep_ms: int) -> tuple[list[Repository], list[int]]:
@@ -85,7 +89,8 @@ def _bury_repository(database: Database, settings: ServerSettings, repository: R
     _remove_folder(database, settings, repository)
     with database.write() as connection:
         nowhere = registry.unnamed_folder()
-        connection.execute(update(rows).where(rows.c.id == repository.id).values(kind=_GONE, git_folder=nowhere, git_bytes=None))
+        nothing = {"git_bytes": None, "evidence_bytes": None}
+        connection.execute(update(rows).where(rows.c.id == repository.id).values(kind=_GONE, git_folder=nowhere, **nothing))
         audit_log.note_gone(connection, operator(repository.tenant), "repository.gone", repository.full_name, repository.id)
     return True
 

@@ -1,7 +1,8 @@
 """Quotas: how much a repository, and a tenant, may store.
 
 Each repository is counted as if it were alone: every chunk that it holds with the bytes that its encoding takes, whoever else holds it
-too, and git's own objects as they lie on the disk. A quota that counted less where others have the same would tell of them.
+too, git's own objects as they lie on the disk, and its records of evidence. A quota that counted less where others have the same would
+tell of them.
 
 A repository is counted (`repositories.stored`) from the moment a quota concerns it, and then as chunks are linked. Whoever takes links
 away or codes chunks anew calls `forget_count`; it is counted anew when it is next needed.
@@ -24,7 +25,8 @@ from lepton_server.wording import told
 EXCEEDED = "quota_exceeded"  # a code of the wire protocol
 _NEARLY = 0.9  # of a quota: from here on pushes are warned
 _RAISE_HINT = "An admin can raise this quota; or let go of versions that nobody needs."
-_GIT = func.coalesce(repositories.c.git_bytes, 0)
+_EVIDENCE = func.coalesce(repositories.c.evidence_bytes, 0)
+_BESIDE = func.coalesce(repositories.c.git_bytes, 0) + _EVIDENCE  # what is no chunk
 
 
 class QuotaExceeded(LeptonError):
@@ -48,7 +50,7 @@ def of_repository(connection: Connection, repository: Repository) -> Quota:
 def of_tenant(connection: Connection, tenant: int) -> Quota:
     """A tenant's own quota, and the bytes of its repositories, those together that are counted (all, where it has a quota)."""
     limit = connection.execute(select(tenants.c.quota).where(tenants.c.id == tenant)).scalar_one()
-    query = select(func.sum(func.coalesce(repositories.c.stored, 0) + _GIT)).where(repositories.c.tenant == tenant)
+    query = select(func.sum(func.coalesce(repositories.c.stored, 0) + _BESIDE)).where(repositories.c.tenant == tenant)
     return Quota(limit, int(connection.execute(query).scalar_one() or 0))
 
 
@@ -92,6 +94,22 @@ def _check(repository: Repository, quota: int | None, used: int, tenant_quota: i
             "what was pushed is more than is left, so nothing of it was stored",
             "Whoever runs the server can raise it; or let go of versions that nobody needs.",
         )
+
+
+def add_evidence(connection: Connection, repository: Repository, size: int) -> None:
+    """Count the bytes of a record that is about to be kept. Raises Refusal (quota_exceeded) where there is no room for them."""
+    here = repositories.c.id == repository.id
+    connection.execute(update(repositories).where(here).values(evidence_bytes=_EVIDENCE + size))
+    quota, _, tenant_quota = _row(connection, repository)
+    if quota is None and tenant_quota is None:
+        return
+    _count_where_needed(connection, repository, tenant_quota is not None)
+    used = _row(connection, repository)[1] or 0
+    tenant_used = 0 if tenant_quota is None else of_tenant(connection, repository.tenant).used or 0
+    try:
+        _check(repository, quota, used, tenant_quota, tenant_used)
+    except QuotaExceeded as error:
+        raise Refusal(EXCEEDED, f"{error.message}.", error.hint) from None
 
 
 def admit(connection: Connection, repository: Repository) -> str:
@@ -179,7 +197,7 @@ def recount(connection: Connection, repository: int) -> int:
 
 def _row(connection: Connection, repository: Repository) -> tuple[int | None, int | None, int | None]:
     """Quota and counted bytes of the repository, quota of its tenant."""
-    query = select(repositories.c.quota, repositories.c.stored + _GIT, tenants.c.quota)
+    query = select(repositories.c.quota, repositories.c.stored + _BESIDE, tenants.c.quota)
     query = query.join(tenants, tenants.c.id == repositories.c.tenant).where(repositories.c.id == repository.id)
     quota, stored, tenant_quota = connection.execute(query).one()
     return quota, stored, tenant_quota

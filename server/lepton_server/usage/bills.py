@@ -14,7 +14,7 @@ from sqlalchemy import Connection, case, exists, func, select
 from lepton_server.database.tables import accounts, chunk_links, encodings, object_links, objects, packs, repositories, tenants
 
 _OTHERS = chunk_links.alias("others")
-_GIT = func.coalesce(repositories.c.git_bytes, 0)
+_GIT = func.coalesce(repositories.c.git_bytes, 0) + func.coalesce(repositories.c.evidence_bytes, 0)
 _THEIRS = repositories.alias("theirs")
 
 

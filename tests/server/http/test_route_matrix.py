@@ -152,6 +152,9 @@ ROUTES: dict[str, Expected] = {
     f"DELETE {R}/rules": Expected("maintain", {204, 404}, {"params": {"pattern": "refs/heads/main"}}),
     f"GET {R}/evidence": Expected("read", call={"params": {"subject": "0" * 40}}),
     f"POST {R}/evidence": Expected("vouch", 201, {JSON: {"subject": "0" * 40, "check": "eval", "outcome": "passed"}}),
+    f"POST {R}/evidence/find": Expected("read", call={JSON: {"models": ["0" * 64]}}),
+    f"PUT {R}/evidence/records/{{record}}": Expected("vouch", 422, {"content": b"{}"}),
+    f"GET {R}/evidence/records/{{record}}": Expected("read", 404),
     f"GET {R}/locks": Expected("read"),
     f"POST {R}/locks": Expected("write", {201, 409}, {JSON: {"path": "model.bin"}}),
     f"DELETE {R}/locks/{{number}}": Expected("write", 204),
@@ -181,6 +184,7 @@ GIT = {
 FILLED = {
     "session": "0" * 32,
     "oid": "0" * 64,
+    "record": "0" * 64,
     "pack": "0" * 64,
     "token": "999999999",
     "number": "999999999",

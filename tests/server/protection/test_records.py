@@ -15,7 +15,7 @@ from lepton_server.downloads.shares import File, LinkEnded
 from lepton_server.errors import Refusal
 from lepton_server.identity.accounts import caller_by_id, ensure_account
 from lepton_server.identity.caller import Caller
-from lepton_server.protection import branch_rules, evidence, path_locks
+from lepton_server.protection import branch_rules, commit_checks, path_locks
 from lepton_server.protection.branch_rules import Rule
 from lepton_server.repositories import registry
 from lepton_server.repositories.registry import Repository
@@ -66,10 +66,14 @@ def test_the_last_record_of_a_check_counts(database: Database, ada: Caller, repo
             (one, "gate", "failed"),
             (two, "eval", "failed"),
         ):
-            evidence.record(connection, ada, repository, subject, check, outcome, "a\n\tb")
-        found = evidence.last_outcomes(connection, repository, [one, "3" * 40])
+            commit_checks.record(connection, ada, repository, subject, check, outcome, "a\n\tb")
+        found = commit_checks.last_outcomes(connection, repository, [one, "3" * 40])
         assert found == {(one, "eval"): "passed", (one, "gate"): "failed"}
-        assert [record.outcome for record in evidence.records_of(connection, repository, one)] == ["failed", "passed", "failed"]
+        assert [record.outcome for record in commit_checks.records_of(connection, repository, one)] == [
+            "failed",
+            "passed",
+            "failed",
+        ]
 
 
 def test_locks(database: Database, ada: Caller, repository: Repository) -> None:

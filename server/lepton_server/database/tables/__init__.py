@@ -18,9 +18,9 @@ from lepton_server.database.tables.content import (
     stray_files,
     tombstones,
 )
+from lepton_server.database.tables.evidence import accepted_versions, evidence
 from lepton_server.database.tables.people import accounts, former_names, members, team_members, teams, tenants, tokens
 from lepton_server.database.tables.repositories import (
-    evidence,
     grants,
     locks,
     redirects,
@@ -44,9 +44,10 @@ from lepton_server.database.tables.uploading import (
     uploads,
 )
 
-SCHEMA_VERSION = 7  # the newest migration of `migrations/versions`; what each brought is said there
+SCHEMA_VERSION = 8  # the newest migration of `migrations/versions`; what each brought is said there
 __all__ = [
     "SCHEMA_VERSION",
+    "accepted_versions",
     "accounts",
     "audit",
     "backups",

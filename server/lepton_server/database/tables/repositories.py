@@ -22,6 +22,7 @@ repositories = Table(
     count("quota", nullable=True),  # bytes; NULL: none of its own
     count("stored", nullable=True),  # bytes of its own unique encodings, counted as they are linked; NULL: to be counted anew
     count("git_bytes", nullable=True),  # of git's own objects, as they were after the last push; NULL: not measured yet
+    count("evidence_bytes", nullable=True),  # of the records of evidence of versions of models; NULL: none yet
     Column("forked_from", Row, nullable=True),  # a repository's number; it may be gone
     short_text("git_folder", nullable=True),  # below the root of git repositories; NULL: OWNER/NAME.git as it was first called
     count("deleted", nullable=True),  # since when it is as absent; `folded` then is what nothing can be called
@@ -67,19 +68,6 @@ rules = Table(  # of branches and tags; a ref that several patterns match has to
     Column("evidence", Text, nullable=False),  # names of checks that must have passed for a new tip, joined by commas
     count("created"),
     UniqueConstraint("repository", "pattern"),
-)
-evidence = Table(  # what a check said of one commit; the last word counts
-    "evidence",
-    metadata,
-    number(),
-    to("repository", "repositories"),
-    short_text("subject"),  # the commit's object name
-    short_text("check"),
-    short_text("outcome"),  # passed, failed
-    Column("detail", Text, nullable=False),
-    to("account", "accounts"),
-    count("created"),
-    Index("evidence_of_subject", "repository", "subject"),
 )
 locks = Table(
     "locks",

@@ -1,4 +1,4 @@
-"""Rules of branches and tags, and evidence about commits (docs/wire-protocol.md)."""
+"""Rules of branches and tags (docs/wire-protocol.md)."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from git_lepton.wire.collaboration import EvidenceList, EvidenceRecord, NewEvidence, RuleList, RuleMessage
+from git_lepton.wire.collaboration import RuleList, RuleMessage
 from git_lepton.wire.protocol import API
 from lepton_server.errors import not_found
 from lepton_server.http.dependencies import (
-    EvidenceRepository,
     MaintainedRepository,
     MessageRoute,
     ReadableRepository,
     RequiredCaller,
 )
 from lepton_server.http.state import ServicesDep
-from lepton_server.protection import branch_rules, evidence
+from lepton_server.protection import branch_rules
 from lepton_server.protection.branch_rules import Rule
 
 router = APIRouter(prefix=f"{API}/repositories/{{owner}}/{{name}}", tags=["rules"], route_class=MessageRoute)
@@ -47,20 +46,3 @@ def remove_rule(
     with services.database.write() as connection:
         if not branch_rules.remove_rule(connection, caller, repository, pattern):
             raise not_found()
-
-
-@router.get("/evidence")
-def list_evidence(repository: ReadableRepository, services: ServicesDep, subject: Annotated[str, Query()]) -> EvidenceList:
-    """What checks said of one commit, the last first."""
-    with services.database.read() as connection:
-        found = evidence.records_of(connection, repository, subject)
-    return EvidenceList(found)
-
-
-@router.post("/evidence", status_code=201)
-def record_evidence(
-    repository: EvidenceRepository, caller: RequiredCaller, services: ServicesDep, asked: NewEvidence
-) -> EvidenceRecord:
-    """Add what a check said of a commit."""
-    with services.database.write() as connection:
-        return evidence.record(connection, caller, repository, asked.subject, asked.check, asked.outcome, asked.detail)
