@@ -7,7 +7,8 @@ far a record is trusted is the server's word.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from git_lepton.errors import NetworkTrouble, NotAllowed
@@ -21,6 +22,7 @@ from git_lepton.wire import protocol
 from git_lepton.wire.evidence import MAX_ASKED, FoundEvidence, FoundRecord, KeptRecord, WantedEvidence
 from git_lepton.wire.messages import to_json
 
+_HEX = re.compile(r"[0-9a-f]{64}")
 _MOST_FOUND = 1_000_000  # records, of all answers to one question
 
 
@@ -53,7 +55,7 @@ class EvidenceStore:
         return {found.name for found in self.find(models)}
 
     def read(self, found: FoundRecord) -> Run:
-        """A record that was found, with the trust that the server says. Raises BadAnswer for one that is not what it should be."""
+        """A record that was found, with the trust that the server says. Raises NotFound, BadAnswer."""
         data = self._ask("GET", "records", found.name, most=MAX_RECORD_BYTES).body
         if record_name(data) != found.name:
             raise BadAnswer(f"{self._remote.connection.host} sent other bytes than the record {found.name[:12]}")
@@ -68,11 +70,12 @@ class EvidenceStore:
 
     def _find(self, models: list[str], evaluations: list[str]) -> list[FoundRecord]:
         found: list[FoundRecord] = []
+        versions, by = frozenset(models), frozenset(evaluations)
         after: int | None = 0
         while after is not None:
             wanted = WantedEvidence(models, evaluations, after)
             answer = self._ask("POST", "find", message=wanted, most=protocol.MAX_LIST_BYTES).message(FoundEvidence)
-            found += [record for record in answer.records if _is_answer(record, models, evaluations)]
+            found += [record for record in answer.records if _is_answer(record, versions, by)]
             if (answer.next is not None and answer.next <= after) or len(found) > _MOST_FOUND:
                 raise BadAnswer(f"{self._remote.connection.host} names evidence without an end")
             after = answer.next
@@ -94,9 +97,11 @@ class EvidenceStore:
         try:
             return self._remote.connection.request(method, path, asked=about, body=body, content_type=kind, most=most)
         except NotFound as error:
+            if method == "GET":
+                raise
             self._remote.information()  # raises NotFound where it is the repository that is not there
             raise ServerKeepsNoEvidence(
-                f"{self._remote.connection.host} keeps no evidence of versions of models, or not this record",
+                f"{self._remote.connection.host} keeps no evidence of versions of models",
                 "Ask whoever runs it to install a newer lepton-server.",
             ) from error
         except ServerRefused as error:
@@ -105,7 +110,7 @@ class EvidenceStore:
             raise
 
 
-def _is_answer(record: FoundRecord, models: list[str], evaluations: list[str]) -> bool:
+def _is_answer(record: FoundRecord, models: Collection[str], evaluations: Collection[str]) -> bool:
     """Whether it is what was asked for, and says something that we know: of anything else nothing is believed."""
     is_wanted = record.model in models and (not evaluations or record.evaluation in evaluations)
-    return is_wanted and record.trust in TRUST and len(record.name) == 2 * protocol.DIGEST_BYTES and record.name.isalnum()
+    return is_wanted and record.trust in TRUST and _HEX.fullmatch(record.name) is not None

@@ -17,6 +17,7 @@ from git_lepton.format.identifiers import ChunkId, ObjectId
 from git_lepton.format.manifest import Manifest, ManifestEntry
 from git_lepton.settings import Settings
 from git_lepton.transfer.collaboration import Collaboration
+from git_lepton.transfer.evidence import EvidenceStore
 from git_lepton.transfer.git_snapshot import read_snapshot
 from git_lepton.transfer.http.connection import Connection
 from git_lepton.transfer.http.refusals import AnswerTooLong
@@ -24,6 +25,7 @@ from git_lepton.transfer.http.retries import Patience
 from git_lepton.transfer.remote_store import RemoteStore
 from git_lepton.transfer.tombstones import taken_away
 from git_lepton.wire import protocol
+from git_lepton.wire.evidence import FoundRecord
 from git_lepton.wire.messages import RangeRequest, to_json
 from git_lepton.workflow.download.share import fetch_share
 from tests.transfer.scripted_server import CAPABILITIES, Answer, Request, ScriptedServer
@@ -118,6 +120,9 @@ REQUESTS: dict[str, tuple[Callable[[RemoteStore], object], int]] = {
     "plans": (lambda remote: list(remote.plans(CHUNKS)), 2),
     "range_urls": (lambda remote: remote.range_urls([RangeRequest("a" * 64, 0, 1)]), 2),
     "tombstones": (lambda remote: taken_away(remote, OIDS), 16),
+    "found_records": (lambda remote: EvidenceStore(remote).find(["a" * 64]), 16),
+    "record": (lambda remote: EvidenceStore(remote).read(FoundRecord("a" * 64, "self", "", 0, "", "", "")), 8),
+    "kept_record": (lambda remote: EvidenceStore(remote).send(b"{}"), 1),
     "locks": (lambda remote: Collaboration(remote).locks(), 16),
     "shares": (lambda remote: Collaboration(remote).shares(), 16),
     "manifests": (lambda remote: remote.manifests(OIDS[:1]), 65),
