@@ -62,7 +62,14 @@ def test_a_record_is_what_it_is_called_and_about_what_was_asked_for(found: Found
 
 def test_an_old_server_is_said_to_be_one() -> None:
     absent = json.dumps({"error": {"code": "not_found", "message": "No.", "hint": "", "request": ""}}).encode()
-    there = {"name": "ada/models", "kind": "hosted", "visibility": "private", "role": "owner", "codecs": [0], "default_branch": None}
+    there = {
+        "name": "ada/models",
+        "kind": "hosted",
+        "visibility": "private",
+        "role": "owner",
+        "codecs": [0],
+        "default_branch": None,
+    }
 
     def answer(request: Request) -> Answer:
         return Answer(404, absent) if "evidence" in request.path else Answer(200, json.dumps(there).encode())
@@ -76,6 +83,6 @@ def test_an_old_server_is_said_to_be_one() -> None:
 
 def test_what_is_refused_is_refused_in_the_servers_words() -> None:
     refused = {"error": {"code": "bad_request", "message": "A waiver is none.", "hint": "", "request": ""}}
-    with ScriptedServer(lambda _: Answer(400, json.dumps(refused).encode())) as server:
-        with pytest.raises(EvidenceRefused, match="A waiver is none"):
-            store(server).send(RUN.encode())
+    answered = ScriptedServer(lambda _: Answer(400, json.dumps(refused).encode()))
+    with answered as server, pytest.raises(EvidenceRefused, match="A waiver is none"):
+        store(server).send(RUN.encode())

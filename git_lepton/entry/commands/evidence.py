@@ -20,7 +20,9 @@ def main(arguments: Sequence[str]) -> int:
     """What checks said of a commit, which rules of branches ask for."""
     subject = Subject("evidence", "What checks said of a commit: rules of branches can ask that some have passed.")
     add = subject.add("add", "record what a check said of a commit, as a writer with a token for evidence", _add, _added)
-    listing = subject.add("list", "list what is on record for a commit or a version of a model, the last record first", _list, _show)
+    listing = subject.add(
+        "list", "list what is on record for a commit or a version of a model, the last record first", _list, _show
+    )
     name = "a commit's full object name, as git rev-parse HEAD prints it"
     for command, about in ((add, name), (listing, f"{name}, or the digest of a version of a model")):
         command.add_argument("repository", metavar="OWNER/REPO")
