@@ -6,11 +6,11 @@ import contextlib
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from git_lepton.errors import CorruptData, WeightsMissing
+from git_lepton.errors import CorruptData, LeptonError, WeightsMissing
 from git_lepton.evidence.canonical import canonical
 from git_lepton.evidence.identity import Tensor
 from git_lepton.evidence.tensors import tensors_in
@@ -36,8 +36,9 @@ class WeightsNotHere(WeightsMissing):
 class TensorCache:
     """What tensors objects have. `store` is the local store, `root` its folder. What is damaged is made anew, what is too much goes."""
 
-    def __init__(self, store: ChunkStore, root: Path) -> None:
-        self._store = store
+    def __init__(self, store: ChunkStore, root: Path, bring: Callable[[Pointer], object] | None = None) -> None:
+        """`bring` fetches weights that are not here; without it, or where it fails, they are said to be missing."""
+        self._store, self._bring = store, bring
         self._folder = root / "tensors"
         self._known: dict[Pointer, Sequence[Tensor] | None] = {}
         self._writes = 0
@@ -54,6 +55,10 @@ class TensorCache:
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
             return _parsed(path.read_bytes())
         manifest = self._store.manifest(pointer.oid)
+        if self._bring and (manifest is None or self._store.missing([entry.chunk for entry in manifest.entries[:1]])):
+            with contextlib.suppress(LeptonError):
+                self._bring(pointer)
+                manifest = self._store.manifest(pointer.oid)
         if manifest is None:
             raise WeightsNotHere(pointer)
         if manifest.size != pointer.size:

@@ -1,4 +1,4 @@
-"""`git lepton evidence add|list`."""
+"""`git lepton evidence add|list`, and push|fetch (evidence_sharing)."""
 
 from __future__ import annotations
 
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 def main(arguments: Sequence[str]) -> int:
     """What checks said of a commit, which rules of branches ask for."""
+    if arguments[:1] in (["push"], ["fetch"]):
+        from git_lepton.entry.commands.evidence_sharing import main as share
+
+        return share(arguments)
     subject = Subject("evidence", "What checks said of a commit: rules of branches can ask that some have passed.")
     add = subject.add("add", "record what a check said of a commit, as a writer with a token for evidence", _add, _added)
     listing = subject.add(

@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from git_lepton.entry.arguments import add_json, parser, print_json
 from git_lepton.entry.evaluation_lines import as_json, exit_code, show_judged
-from git_lepton.entry.terminal import counted, say, show
+from git_lepton.entry.terminal import counted, say, show, warn
+from git_lepton.transfer.evidence import ServerKeepsNoEvidence
 from git_lepton.workflow.evaluation.baselines import range_of
 from git_lepton.workflow.evaluation.judging import Bench, judge_tree
 from git_lepton.workflow.evaluation.landing import Weights, weights_of
+from git_lepton.workflow.evaluation.sharing import bring
 from git_lepton.workspace import open_workspace
 
 _MOST_NAMED = 20
@@ -28,6 +30,11 @@ def main(arguments: Sequence[str]) -> int:
         base, head = range_of(workspace.git, options.range)
         weights = weights_of(workspace, base, head, options.remote)
         bench = Bench(workspace)
+        if bench.versions.gates(head).gates and workspace.location(options.remote).folder is None:
+            try:
+                bring(bench, [tree for tree in (base, head) if tree], options.remote)
+            except ServerKeepsNoEvidence as error:
+                warn(f"{error.message}; only what is here counts")
         judged = judge_tree(bench, bench.versions.gates(head), head, base, bench.runs_of) if not weights.missing else []
     if options.json:
         print_json({"weights": {**weights._asdict(), "sound": weights.sound}, "models": as_json(judged)})

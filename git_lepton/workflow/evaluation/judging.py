@@ -51,12 +51,13 @@ class Bench:
     def __init__(self, workspace: Workspace) -> None:
         self.workspace = workspace
         self.evidence = EvidenceStore(workspace.store.root)
-        self.tensors = TensorCache(workspace.store, workspace.store.root)
+        self.trusted: dict[str, str] = {}  # how far a server trusts records, by name
+        self.tensors = TensorCache(workspace.store, workspace.store.root, lambda pointer: workspace.fetch([pointer]))
         self.versions = Versions(workspace.git, self.tensors)
 
     def runs_of(self, digest: str) -> list[Run]:
         """The evidence that is kept on this machine."""
-        return [Run(kept.name, kept.record) for kept in self.evidence.of_model(digest)]
+        return [Run(kept.name, kept.record, self.trusted.get(kept.name, "self")) for kept in self.evidence.of_model(digest)]
 
     def run_missing(
         self, tree: Tree, known: KnownEvaluation, version: ModelVersion, evaluator: Evaluator

@@ -86,6 +86,13 @@ class JudgedRepository:
         self.write("right.txt", " ".join("1" * ITEMS))
         self.write(".gitignore", "runs.log\n")
 
+    @classmethod
+    def at(cls, other: JudgedRepository, sandbox: GitSandbox) -> JudgedRepository:
+        """Another repository, as it is, with the same ways to run commands."""
+        made = cls.__new__(cls)
+        made.sandbox, made._monkeypatch, made._capsys = sandbox, other._monkeypatch, other._capsys
+        return made
+
     def write(self, name: str, text: str) -> None:
         path = self.sandbox.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
