@@ -18,7 +18,8 @@ from git_lepton.entry.completion import SHELLS, offered, script
 
 GITS_OWN = Path("/usr/share/bash-completion/completions/git")
 ASKED = {
-    "rep": {"repo"},
+    "rep": {"repo", "report"},
+    "acc": {"access"},
     "repo cre": {"create"},
     "repo create --vis": {"--visibility"},
     "repo create --visibility ": {"private", "internal", "public"},
@@ -100,7 +101,7 @@ def test_zsh(program: str, tmp_path: Path) -> None:
     try:
         os.write(terminal, b"autoload -Uz compinit; compinit -u; source ./script; PROMPT=; echo rea''dy\n")
         said_until(terminal, "ready\r\n")
-        for begun, whole in (("rep", "repo"), ("repo cre", "repo create"), ("repo create --vis", "repo create --visibility")):
+        for begun, whole in (("acc", "access"), ("repo cre", "repo create"), ("repo create --vis", "repo create --visibility")):
             os.write(terminal, f"{program} {begun}\t".encode())
             said_until(terminal, f"{whole} ")
             os.write(terminal, b"\x15")  # the line goes
