@@ -116,7 +116,7 @@ def _tensors(tensors: TensorChange) -> Iterator[str]:
 
 def _tail(report: Report) -> str:
     base = f"`{report.base[:12]}`" if report.base else "nothing"
-    chance = f"Of 100 versions that are as good as before, these gates refuse at most {report.chance:.0f} by chance."
+    chance = f"Of 100 versions that are as good as before, these gates refuse about {report.chance:.0f} by chance."
     return f"<sub>{base} to `{report.head[:12]}`. {chance}</sub>\n"
 
 

@@ -11,6 +11,7 @@ from git_lepton.errors import LeptonError
 from git_lepton.evidence.gates import Budget, Gate
 from git_lepton.evidence.pooling import Pooled, Run, by_environment, compared, pooled, seed_of
 from git_lepton.evidence.statistics.bounds import Bounds, normal_quantile
+from git_lepton.evidence.statistics.power import error_of, refusal_chance
 from git_lepton.evidence.wording import amount, change, items_would_decide
 
 __all__ = ["Outcome", "Run", "Verdict", "judge", "judge_built_in", "missing"]
@@ -30,7 +31,8 @@ _WORST = (Outcome.PASS, Outcome.INCONCLUSIVE, Outcome.MISSING, Outcome.FAIL)
 
 class Verdict(NamedTuple):
     """What a gate says of a version. `blocks`: it may not land. `low` and `high` bound the difference to the baseline, candidate less
-    baseline; `more_items`: about how many items would decide an inconclusive one; `remedy`: what to do where evidence is missing."""
+    baseline; `more_items`: about how many items would decide an inconclusive one; `remedy`: what to do where evidence is missing;
+    `refusals`: the probability that the gate refuses a version that is as good as the baseline, where the noise is known."""
 
     gate: Gate
     model: str
@@ -45,6 +47,7 @@ class Verdict(NamedTuple):
     items: int = 0
     more_items: int | None = None
     remedy: str = ""
+    refusals: float | None = None
 
 
 class _Side(NamedTuple):
@@ -56,6 +59,7 @@ class _Side(NamedTuple):
     bounds: Bounds | None = None
     baseline: float | None = None
     more_items: int | None = None
+    refusals: float | None = None
 
 
 def judge(
@@ -127,6 +131,8 @@ def _absolute(gate: Gate, value: Pooled) -> list[_Side]:
     if gate.confident and value.scores:
         spread = _own_spread(gate, value)
         low, high, about = value.value - spread, value.value + spread, f" (surely within {amount(spread)})"
+    elif gate.confident:
+        about = " (no estimate of the noise)"
     found = []
     for limit, edge, is_least in ((gate.least, low, True), (gate.most, high, False)):
         if limit is not None and (edge < limit if is_least else edge > limit):
@@ -168,6 +174,8 @@ def _against(gate: Gate, value: Pooled, ours: Sequence[Run], theirs: Sequence[Ru
         return _Side(Outcome.MISSING, f"{gate.evaluation} told no {gate.metric} of {what}", True)
     bounds = compared(value, before, gate.alpha, seed_of(ours, theirs))
     if bounds is None:
+        if len(value.scores) == len(before.scores) > 0:
+            return _Side(Outcome.MISSING, f"the items of {what} belong together in other ways: not comparable", True)
         if value.scores and before.scores:
             sentence = f"{what} was judged on {len(before.scores)} items and this version on {len(value.scores)}: not comparable"
             return _Side(Outcome.MISSING, sentence, True)
@@ -175,14 +183,16 @@ def _against(gate: Gate, value: Pooled, ours: Sequence[Run], theirs: Sequence[Ru
     allowed = budget.of(before.value)
     gain, least, most = _in_direction(gate, bounds)
     sentence = change(gate.metric, before.value, value.value, bounds) + f"; the budget is {budget}"
+    error, strict = error_of(bounds, gate.alpha), gate.fail_when_inconclusive
+    refusals = refusal_chance(error, allowed, gate.alpha, fails_when_inconclusive=strict)
     if least >= -allowed:
-        return _Side(Outcome.PASS, sentence, False, bounds, before.value)
+        return _Side(Outcome.PASS, sentence, False, bounds, before.value, refusals=refusals)
     if most < -allowed:
-        return _Side(Outcome.FAIL, f"{sentence}: worse than allowed", True, bounds, before.value)
+        return _Side(Outcome.FAIL, f"{sentence}: worse than allowed", True, bounds, before.value, refusals=refusals)
     needed = _items_to_decide(bounds, gain + allowed, gate.alpha)
-    blocks = gate.fail_when_inconclusive or gain < -allowed
+    blocks = strict or gain < -allowed
     sentence += f": too close to tell{items_would_decide(needed)}"
-    return _Side(Outcome.INCONCLUSIVE, sentence, blocks, bounds, before.value, needed)
+    return _Side(Outcome.INCONCLUSIVE, sentence, blocks, bounds, before.value, needed, refusals)
 
 
 def _by_value(gate: Gate, value: float, before: float, budget: Budget, what: str, *, noiseless: bool = True) -> _Side:
@@ -235,4 +245,5 @@ def _together(gate: Gate, model: str, value: Pooled, sides: Sequence[_Side], is_
         bounds.items if bounds else 0,
         worst.more_items,
         remedy,
+        max((side.refusals for side in sides if side.refusals is not None), default=None),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -102,6 +103,18 @@ def test_another_environment_is_not_comparable() -> None:
 def test_other_items_are_not_comparable() -> None:
     verdict = judge(GATE, "m", [run(190, items=200)], [run(300)])
     assert (verdict.outcome, "400 items and this version on 200" in verdict.sentence) == (Outcome.MISSING, True)
+
+
+def test_items_in_other_clusters_are_not_comparable() -> None:
+    (first, record, _), clusters = run(300), tuple(str(item // 10) for item in range(400))
+    items = {"accuracy": Items(record.items["accuracy"].scores, clusters)}
+    verdict = judge(GATE, "m", [Run(first, replace(record, items=items))], [run(300)])
+    assert (verdict.outcome, verdict.blocks, "belong together" in verdict.sentence) == (Outcome.MISSING, True, True)
+
+
+def test_a_bound_that_cannot_be_told_is_named() -> None:
+    limit = Gate("digits", "accuracy", True, ("m",), least=0.9, confident=True)
+    assert "no estimate of the noise" in judge(limit, "m", [run(0.95)]).sentence
 
 
 def test_values_alone_are_compared_and_it_is_said() -> None:

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
                     found.append((name, told))
                 else:
                     unknown.append(f"{name}  {gate.name}")
-    chance = false_refusals([gate for gate in gates.gates for _ in gate.models])
+    chance = false_refusals(one.refusals for _, one in found)
     if options.json:
         rows = [{**one._asdict(), "model": name, "gate": one.gate.name} for name, one in found]
         print_json({"gates": rows, "without_evidence": unknown, "false_refusals_percent": round(chance, 1)})
@@ -49,5 +49,5 @@ def main(arguments: Sequence[str]) -> int:
             show(f"{'fine ' if one.sound else 'LOOK '} {name}  {one.gate.name}  {one.sentence}")
         for line in unknown:
             show(f"?      {line}  no evidence yet: git lepton eval")
-        say(f"of 100 versions that are as good as before, these gates refuse at most {chance:.0f} by chance")
+        say(f"of 100 versions that are as good as before, these gates refuse about {chance:.0f} by chance")
     return 0 if all(one.sound for _, one in found) else 1

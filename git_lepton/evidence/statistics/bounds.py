@@ -11,7 +11,7 @@ _NORMAL = NormalDist()
 
 class Bounds(NamedTuple):
     """The difference of two means, its one-sided bounds, how they were found, the items that were compared, and the standard
-    deviation of the items' differences."""
+    deviation of the items' differences; where they are in clusters, that of as many independent ones with the same error."""
 
     difference: float
     low: float
@@ -24,6 +24,11 @@ class Bounds(NamedTuple):
 def normal_quantile(share: float) -> float:
     """The value below which a standard normal variable lies with this probability (0 < share < 1)."""
     return _NORMAL.inv_cdf(share)
+
+
+def normal_share(value: float) -> float:
+    """The probability that a standard normal variable lies below `value`."""
+    return _NORMAL.cdf(value)
 
 
 def student_quantile(share: float, freedom: int) -> float:

@@ -53,7 +53,7 @@ def paired_mean(
         spread = max(float(np.ptp(np.concatenate([scores, before]))), float(np.abs(differences).max()), 1e-12)
         unseen = spread * (1 - alpha ** (1 / units))
         above, below = max(above, unseen), max(below, unseen)
-    return Bounds(mean, mean - below, mean + above, method, len(differences), deviation)
+    return Bounds(mean, mean - below, mean + above, method, len(differences), error * math.sqrt(len(differences)))
 
 
 def _grouped(differences: Array, clusters: Sequence[str]) -> tuple[Array, Array]:

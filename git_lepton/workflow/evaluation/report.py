@@ -56,7 +56,7 @@ class ModelReport(NamedTuple):
 
 
 class Report(NamedTuple):
-    """A whole range. `chance`: of 100 sound versions, how many some gate of it refuses."""
+    """A whole range. `chance`: of 100 versions that are as good as before, about how many some gate of it refuses."""
 
     base: str
     head: str
@@ -81,8 +81,8 @@ def report_of(bench: Bench, base: Tree | None, head: Tree) -> Report:
     gates = bench.versions.gates(head)
     judged = judge_tree(bench, gates, head, base, bench.runs_of)
     models = tuple(_model(bench, one) for one in judged if one.changed or (one.version is None and one.baseline is not None))
-    judged_gates = [verdict.gate for one in judged for verdict in one.verdicts]
-    return Report(base.commit if base else "", head.commit, models, false_refusals(judged_gates))
+    chances = [verdict.refusals for one in judged for verdict in one.verdicts]
+    return Report(base.commit if base else "", head.commit, models, false_refusals(chances))
 
 
 def _model(bench: Bench, judged: Judged) -> ModelReport:

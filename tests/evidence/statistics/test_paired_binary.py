@@ -20,6 +20,29 @@ def test_the_score_interval_solves_its_equation() -> None:
         assert float(tango(gained, lost, items, bounds.high)) == pytest.approx(-normal_quantile(0.95), abs=1e-2)
 
 
+@pytest.mark.parametrize(
+    ("gained", "lost", "items", "confidence", "low", "high"),
+    [
+        (
+            1,
+            7,
+            21,
+            0.95,
+            -0.517,
+            -0.026,
+        ),  # Fagerland, Lydersen and Laake, Statistics in Medicine 33 (2014), 2850-2875: airway data
+        (28, 25, 618, 0.90, -0.0148, 0.0247),  # what scoreci.mp(25, 28, 618, 0.9) of R's PropCIs answers
+    ],
+)
+def test_tangos_interval_is_the_published_one(
+    gained: int, lost: int, items: int, confidence: float, low: float, high: float
+) -> None:
+    wanted = normal_quantile((1 + confidence) / 2)
+    for known, sign in ((low, 1), (high, -1)):
+        before, after = float(tango(gained, lost, items, known - 6e-4)), float(tango(gained, lost, items, known + 6e-4))
+        assert before > sign * wanted > after
+
+
 def test_the_statistic_of_no_difference_is_mcnemars() -> None:
     assert float(tango(30, 14, 500, 0.0)) == pytest.approx((30 - 14) / math.sqrt(30 + 14))
 

@@ -50,6 +50,7 @@ def test_clusters_count_and_not_their_items() -> None:
     assert (together.low, together.high) == pytest.approx((alone.low, alone.high), abs=0.01)
     assert paired_mean(many_after, many_before, 0.05).low > together.low
     assert together.method == "bootstrap of clusters"
+    assert together.deviation == pytest.approx(5 * alone.deviation, rel=1e-6)  # a thousand items that say as much as 40
 
 
 @pytest.mark.parametrize("change", [0.0, 0.01])
